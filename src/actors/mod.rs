@@ -1,0 +1,1 @@
+//! Ownership, time and effects: one folder per owned resource, one actor per file.

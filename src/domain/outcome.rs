@@ -1,0 +1,135 @@
+//! How a tool run ends: exactly one of four outcomes, or cancelled. "Failed" never looks like "clean".
+
+use serde::{Deserialize, Serialize};
+
+/// Files named one by one in a coverage report; the rest is only counted.
+pub const GAPS_NAMED_MAX: usize = 200;
+
+/// The end of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The tool reported at least one finding.
+    Findings { count: u32 },
+    /// The tool examined something, proved it, and reported nothing.
+    Clean,
+    /// Nothing in the target is this tool's business.
+    NotApplicable { why: String },
+    /// No statement about the target can be made.
+    Failed(Failure),
+    /// Somebody asked for it to stop.
+    Cancelled,
+}
+
+/// Why a run failed, with what a person needs to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub reason: FailureReason,
+    /// One sentence: what was seen, on which input.
+    pub detail: String,
+    /// What to do about it.
+    pub advice: Option<String>,
+    /// The end of the tool's standard error, cleaned; the cause is at the end, not at the start.
+    pub stderr_tail: String,
+    /// Whether the same request may succeed later, unchanged.
+    pub retryable: bool,
+}
+
+/// The closed list of reasons. A new one is added here and in [`FailureReason::word`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureReason {
+    /// The binary is not installed.
+    ToolMissing,
+    /// The binary is there and could not be started.
+    SpawnFailed,
+    /// The tool ended by a signal nobody here sent (crash, OOM killer, `kill -9`).
+    Signalled,
+    /// The deadline passed; the whole process group is dead.
+    TimedOut,
+    /// More output than any report of this tool has; killed.
+    OutputFlood,
+    /// An exit code the manifest calls a failure, or does not know.
+    UnexpectedExit,
+    /// The report is empty or missing where the exit code promised one.
+    EmptyReport,
+    /// The report is there and is not what the format says.
+    UnreadableReport,
+    /// The report is well-formed and proves no work.
+    NoProofOfWork,
+    /// The tool needs a service it could not reach or that refused it.
+    ServiceUnavailable,
+    /// The target could not be read into a snapshot.
+    TargetUnreadable,
+    /// The daemon died while the run was under way.
+    DaemonRestarted,
+    /// A defect of proctor: a panic in a parser or an actor.
+    Internal,
+}
+
+impl FailureReason {
+    /// The word on the wire, in metrics and in tables.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ToolMissing => "tool_missing",
+            Self::SpawnFailed => "spawn_failed",
+            Self::Signalled => "signalled",
+            Self::TimedOut => "timed_out",
+            Self::OutputFlood => "output_flood",
+            Self::UnexpectedExit => "unexpected_exit",
+            Self::EmptyReport => "empty_report",
+            Self::UnreadableReport => "unreadable_report",
+            Self::NoProofOfWork => "no_proof_of_work",
+            Self::ServiceUnavailable => "service_unavailable",
+            Self::TargetUnreadable => "target_unreadable",
+            Self::DaemonRestarted => "daemon_restarted",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether the same request may succeed later, unchanged.
+    pub const fn retryable(self) -> bool {
+        match self {
+            Self::Signalled | Self::TimedOut | Self::ServiceUnavailable | Self::DaemonRestarted => true,
+            Self::ToolMissing
+            | Self::SpawnFailed
+            | Self::OutputFlood
+            | Self::UnexpectedExit
+            | Self::EmptyReport
+            | Self::UnreadableReport
+            | Self::NoProofOfWork
+            | Self::TargetUnreadable
+            | Self::Internal => false,
+        }
+    }
+}
+
+/// How much of what the tool should have read it did read. Counted against the snapshot's file list, never against
+/// the tool's own idea of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Files of the snapshot that are this tool's business.
+    pub expected: u32,
+    /// Of those, files the tool proved to have read.
+    pub examined: u32,
+    /// The rest, counted; `examined + missed == expected`.
+    pub missed: u32,
+    /// The first [`GAPS_NAMED_MAX`] of the missed files, by path.
+    pub gaps: Vec<Gap>,
+}
+
+impl Coverage {
+    /// A degraded run made a statement about a part of the target only.
+    pub const fn is_degraded(&self) -> bool {
+        self.missed > 0
+    }
+}
+
+/// A file that was not examined, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Gap {
+    /// Relative to the target's root.
+    pub path: String,
+    /// The tool's own words where it has any ("syntax error while parsing AST"), else ours.
+    pub why: String,
+}

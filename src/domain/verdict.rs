@@ -1,0 +1,289 @@
+//! From what a tool did to what it proves. The only place where an [`Outcome`] is decided, so that "failed never
+//! looks like clean" is one pure function with one table of tests.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::finding::Finding;
+use super::outcome::{Coverage, Failure, FailureReason, GAPS_NAMED_MAX, Gap, Outcome};
+
+/// How the tool's process came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited, and the manifest says what the code means.
+    Exited { code: i32, meaning: ExitMeaning },
+    /// A signal ended it that proctor did not send.
+    Signalled { signal: i32 },
+    /// The deadline ended it.
+    TimedOut { after: Duration },
+    /// It wrote more than its limit and was killed.
+    Flooded { bytes: u64 },
+    /// Somebody asked for it to stop.
+    Cancelled,
+    /// It never ran.
+    NotStarted {
+        reason: FailureReason,
+        detail: String,
+        advice: Option<String>,
+    },
+}
+
+/// What an exit code of a tool means, from its manifest. A code alone never proves a clean run: it only says whether
+/// the report may be believed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExitMeaning {
+    /// The report may be believed and holds no finding.
+    Clean,
+    /// The report may be believed and must hold at least one finding.
+    Findings,
+    /// The report decides.
+    Either,
+    /// The tool says that it failed.
+    Failed {
+        reason: FailureReason,
+        detail: String,
+        advice: Option<String>,
+    },
+}
+
+/// What a parser makes of a tool's report.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    pub findings: Vec<Finding>,
+    pub examined: Examined,
+    /// Files the tool itself names as not analysed.
+    pub gaps: Vec<Gap>,
+}
+
+/// A tool's proof of work.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Examined {
+    /// The report has none.
+    #[default]
+    Unproven,
+    /// Paths the tool says it read, relative to the target's root.
+    Files(BTreeSet<String>),
+    /// The tool proves that it worked on the target as a whole and names no file (bytes read, a planted canary found):
+    /// every expected file counts as examined but the gaps.
+    Whole,
+}
+
+/// A report could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct UnreadableReport {
+    pub reason: FailureReason,
+    /// Where in the report, and what was found instead.
+    pub detail: String,
+}
+
+/// What a run proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    pub outcome: Outcome,
+    pub coverage: Coverage,
+    /// What may be believed. Empty whenever the outcome is not [`Outcome::Findings`].
+    pub findings: Vec<Finding>,
+}
+
+/// All that is known about a run when its process is over.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// Files of the snapshot that are this tool's business. Never empty: such a run is `not_applicable` before it starts.
+    pub expected: BTreeSet<String>,
+    pub ending: Ending,
+    /// Only looked at when the ending lets the report be believed.
+    pub report: Result<Report, UnreadableReport>,
+    /// The cleaned end of standard error.
+    pub stderr_tail: String,
+}
+
+/// Decides what a run proves.
+pub fn verdict(evidence: Evidence) -> Verdict {
+    let Evidence {
+        expected,
+        ending,
+        report,
+        stderr_tail,
+    } = evidence;
+    let believed = believe(ending, report);
+    let report = match believed {
+        Ok(report) => report,
+        Err(NoStatement::Cancelled) => {
+            return no_statement(Outcome::Cancelled, &expected, "the run was cancelled");
+        }
+        Err(NoStatement::Failed {
+            reason,
+            detail,
+            advice,
+        }) => {
+            let retryable = reason.retryable();
+            let failure = Failure {
+                reason,
+                detail,
+                advice,
+                stderr_tail,
+                retryable,
+            };
+            return no_statement(Outcome::Failed(failure), &expected, "the run failed");
+        }
+    };
+    let coverage = coverage(&expected, &report.examined, &report.gaps);
+    if report.findings.is_empty() && coverage.examined == 0 {
+        let failure = Failure {
+            reason: FailureReason::NoProofOfWork,
+            detail: format!(
+                "the report is well-formed and shows none of the {} files as read",
+                expected.len()
+            ),
+            advice: None,
+            stderr_tail,
+            retryable: false,
+        };
+        return Verdict {
+            outcome: Outcome::Failed(failure),
+            coverage,
+            findings: Vec::new(),
+        };
+    }
+    let outcome = match u32::try_from(report.findings.len()).unwrap_or(u32::MAX) {
+        0 => Outcome::Clean,
+        count => Outcome::Findings { count },
+    };
+    Verdict {
+        outcome,
+        coverage,
+        findings: report.findings,
+    }
+}
+
+enum NoStatement {
+    Cancelled,
+    Failed {
+        reason: FailureReason,
+        detail: String,
+        advice: Option<String>,
+    },
+}
+
+fn failed(reason: FailureReason, detail: String) -> NoStatement {
+    NoStatement::Failed {
+        reason,
+        detail,
+        advice: None,
+    }
+}
+
+fn believe(ending: Ending, report: Result<Report, UnreadableReport>) -> Result<Report, NoStatement> {
+    let (code, meaning) = match ending {
+        Ending::Exited { code, meaning } => (code, meaning),
+        Ending::Signalled { signal } => {
+            return Err(failed(
+                FailureReason::Signalled,
+                format!("the tool was ended by signal {signal}"),
+            ));
+        }
+        Ending::TimedOut { after } => {
+            let detail = format!(
+                "the tool was still running after {:.1} s and was killed",
+                after.as_secs_f64()
+            );
+            return Err(failed(FailureReason::TimedOut, detail));
+        }
+        Ending::Flooded { bytes } => {
+            let detail = format!("the tool wrote more than {bytes} bytes and was killed");
+            return Err(failed(FailureReason::OutputFlood, detail));
+        }
+        Ending::Cancelled => return Err(NoStatement::Cancelled),
+        Ending::NotStarted {
+            reason,
+            detail,
+            advice,
+        } => {
+            return Err(NoStatement::Failed {
+                reason,
+                detail,
+                advice,
+            });
+        }
+    };
+    if let ExitMeaning::Failed {
+        reason,
+        detail,
+        advice,
+    } = meaning
+    {
+        return Err(NoStatement::Failed {
+            reason,
+            detail,
+            advice,
+        });
+    }
+    let report = report.map_err(|unreadable| failed(unreadable.reason, unreadable.detail))?;
+    // A report that contradicts the exit code is a report cut short or a tool we do not understand: no statement.
+    match (meaning, report.findings.is_empty()) {
+        (ExitMeaning::Findings, true) => {
+            let detail = format!("exit code {code} promises findings and the report holds none");
+            Err(failed(FailureReason::UnexpectedExit, detail))
+        }
+        (ExitMeaning::Clean, false) => {
+            let detail = format!("exit code {code} says clean and the report holds findings");
+            Err(failed(FailureReason::UnexpectedExit, detail))
+        }
+        _ => Ok(report),
+    }
+}
+
+fn no_statement(outcome: Outcome, expected: &BTreeSet<String>, why: &str) -> Verdict {
+    let gaps = expected.iter().take(GAPS_NAMED_MAX).map(|path| Gap {
+        path: path.clone(),
+        why: why.to_owned(),
+    });
+    let count = u32::try_from(expected.len()).unwrap_or(u32::MAX);
+    let coverage = Coverage {
+        expected: count,
+        examined: 0,
+        missed: count,
+        gaps: gaps.collect(),
+    };
+    Verdict {
+        outcome,
+        coverage,
+        findings: Vec::new(),
+    }
+}
+
+fn coverage(expected: &BTreeSet<String>, examined: &Examined, gaps: &[Gap]) -> Coverage {
+    let named: BTreeMap<&str, &str> = gaps
+        .iter()
+        .map(|gap| (gap.path.as_str(), gap.why.as_str()))
+        .collect();
+    let why_missed = |path: &str| match (named.get(path), examined) {
+        (Some(why), _) => Some((*why).to_owned()),
+        (None, Examined::Whole) => None,
+        (None, Examined::Files(files)) if files.contains(path) => None,
+        (None, Examined::Files(_)) => Some("the tool does not list it as read".to_owned()),
+        (None, Examined::Unproven) => Some("the tool gives no proof of work".to_owned()),
+    };
+    let mut coverage = Coverage::default();
+    for path in expected {
+        coverage.expected += 1;
+        match why_missed(path) {
+            None => coverage.examined += 1,
+            Some(why) => {
+                coverage.missed += 1;
+                if coverage.gaps.len() < GAPS_NAMED_MAX {
+                    coverage.gaps.push(Gap {
+                        path: path.clone(),
+                        why,
+                    });
+                }
+            }
+        }
+    }
+    coverage
+}
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

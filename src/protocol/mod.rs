@@ -1,0 +1,1 @@
+//! What travels on the wire: framing, method and tool shapes, the error table. Knows no actor.

@@ -1,0 +1,1 @@
+//! The schema, migrations and queries behind the store actor.
