@@ -4,10 +4,10 @@
 //! The modules in reading order; the arrows between them are in `docs/architecture.md` and enforced by
 //! `tests/it/tidy.rs`.
 
-pub mod actors;
-pub mod cli;
 pub mod domain;
 pub mod protocol;
+pub mod tools;
 pub mod report;
 pub mod store;
-pub mod tools;
+pub mod actors;
+pub mod cli;
