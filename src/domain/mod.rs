@@ -6,6 +6,8 @@
 pub mod finding;
 pub mod ids;
 pub mod job;
+pub mod admission;
+pub mod slots;
 pub mod outcome;
 pub mod severity;
 pub mod verdict;
