@@ -4,6 +4,7 @@
 //! job:  queued → running → done | failed | cancelled
 //! run:  waiting → running → parsing → ended(outcome)
 //! ```
+//! A state is changed by [`JobView::apply`] only.
 //! `done` means that every run came to an outcome of its own; what the job says about the target is [`Conclusion`].
 
 use serde::{Deserialize, Serialize};
@@ -119,7 +120,135 @@ pub enum Conclusion {
     Pending,
 }
 
+/// What can happen to a job, in past tense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEvent {
+    /// It left the queue.
+    Started,
+    /// Its target was copied and hashed.
+    SnapshotTaken { digest: String, left_out: Coverage },
+    /// Its runs are known; those that do not apply have ended already.
+    Planned { runs: Vec<RunView> },
+    /// A run went on to another state that is not its end.
+    RunMoved {
+        run: RunId,
+        to: RunState,
+        tool_version: Option<String>,
+    },
+    /// A run ended, with its findings by severity.
+    RunEnded {
+        run: RunId,
+        ended: Ended,
+        counts: [u32; 5],
+    },
+    /// The job is over; runs still open end as `open_runs` says.
+    Ended {
+        state: JobState,
+        error: Option<String>,
+        at: String,
+        open_runs: Outcome,
+    },
+}
+
 impl JobView {
+    /// A job that was just let in.
+    pub fn queued(id: JobId, principal: Principal, request: JobRequest, submitted_at: String) -> Self {
+        Self {
+            id,
+            principal,
+            request,
+            state: JobState::Queued,
+            error: None,
+            submitted_at,
+            ended_at: None,
+            content_digest: None,
+            left_out: Coverage::default(),
+            runs: Vec::new(),
+            counts: [0; 5],
+        }
+    }
+
+    /// Takes an event in. What comes too late (a run that has ended, a job that is over) changes nothing, so that a
+    /// cancel that crosses a result, or a repeated message, is harmless. Returns whether anything changed.
+    pub fn apply(&mut self, event: JobEvent) -> bool {
+        if self.state.is_terminal() {
+            return false;
+        }
+        match event {
+            JobEvent::Started => self.state = JobState::Running,
+            JobEvent::SnapshotTaken { digest, left_out } => {
+                self.content_digest = Some(digest);
+                self.left_out = left_out;
+            }
+            JobEvent::Planned { runs } => self.runs = runs,
+            JobEvent::RunMoved {
+                run,
+                to,
+                tool_version,
+            } => return self.run_moved(run, to, tool_version),
+            JobEvent::RunEnded { run, ended, counts } => return self.run_ended(run, ended, counts),
+            JobEvent::Ended {
+                state,
+                error,
+                at,
+                open_runs,
+            } => {
+                self.state = state;
+                self.error = error;
+                self.ended_at = Some(at);
+                self.end_open_runs(&open_runs);
+            }
+        }
+        true
+    }
+
+    fn open_run(&mut self, run: RunId) -> Option<&mut RunView> {
+        self.runs
+            .iter_mut()
+            .find(|view| view.id == run && !matches!(view.state, RunState::Ended(_)))
+    }
+
+    fn run_moved(&mut self, run: RunId, to: RunState, tool_version: Option<String>) -> bool {
+        let Some(view) = self.open_run(run) else {
+            return false;
+        };
+        view.state = to;
+        view.tool_version = tool_version.or(view.tool_version.take());
+        true
+    }
+
+    fn run_ended(&mut self, run: RunId, ended: Ended, counts: [u32; 5]) -> bool {
+        let Some(view) = self.open_run(run) else {
+            return false;
+        };
+        view.state = RunState::Ended(ended);
+        for (total, count) in self.counts.iter_mut().zip(counts) {
+            *total = total.saturating_add(count);
+        }
+        true
+    }
+
+    fn end_open_runs(&mut self, outcome: &Outcome) {
+        for view in &mut self.runs {
+            if !matches!(view.state, RunState::Ended(_)) {
+                let ended = Ended {
+                    outcome: outcome.clone(),
+                    coverage: Coverage::default(),
+                    elapsed_ms: 0,
+                };
+                view.state = RunState::Ended(ended);
+            }
+        }
+    }
+
+    /// Runs that have not ended.
+    pub fn open_runs(&self) -> impl Iterator<Item = RunId> + '_ {
+        self.runs
+            .iter()
+            .filter(|view| !matches!(view.state, RunState::Ended(_)))
+            .map(|view| view.id)
+    }
+
     /// What the job says about its target now.
     pub fn conclusion(&self) -> Conclusion {
         match self.state {
@@ -184,3 +313,7 @@ impl RunState {
         )
     }
 }
+
+#[cfg(test)]
+#[path = "job_tests.rs"]
+mod tests;
