@@ -1,1 +1,3 @@
 //! Ownership, time and effects: one folder per owned resource, one actor per file.
+
+pub mod jobs;
