@@ -45,6 +45,8 @@ pub enum FailureReason {
     SpawnFailed,
     /// The tool ended by a signal nobody here sent (crash, OOM killer, `kill -9`).
     Signalled,
+    /// It needed more memory than it may have, and the kernel ended it.
+    MemoryExceeded,
     /// The deadline passed; the whole process group is dead.
     TimedOut,
     /// More output than any report of this tool has; killed.
@@ -74,6 +76,7 @@ impl FailureReason {
             Self::ToolMissing => "tool_missing",
             Self::SpawnFailed => "spawn_failed",
             Self::Signalled => "signalled",
+            Self::MemoryExceeded => "memory_exceeded",
             Self::TimedOut => "timed_out",
             Self::OutputFlood => "output_flood",
             Self::UnexpectedExit => "unexpected_exit",
@@ -93,6 +96,7 @@ impl FailureReason {
             Self::Signalled | Self::TimedOut | Self::ServiceUnavailable | Self::DaemonRestarted => true,
             Self::ToolMissing
             | Self::SpawnFailed
+            | Self::MemoryExceeded
             | Self::OutputFlood
             | Self::UnexpectedExit
             | Self::EmptyReport

@@ -14,6 +14,8 @@ pub enum Ending {
     Exited { code: i32, meaning: ExitMeaning },
     /// A signal ended it that proctor did not send.
     Signalled { signal: i32 },
+    /// The kernel ended it at its memory limit.
+    MemoryExceeded { limit_mib: u64 },
     /// The deadline ended it.
     TimedOut { after: Duration },
     /// It wrote more than its limit and was killed.
@@ -182,6 +184,10 @@ fn believe(ending: Ending, report: Result<Report, UnreadableReport>) -> Result<R
                 FailureReason::Signalled,
                 format!("the tool was ended by signal {signal}"),
             ));
+        }
+        Ending::MemoryExceeded { limit_mib } => {
+            let detail = format!("the tool was ended by the kernel at its memory limit of {limit_mib} MiB");
+            return Err(failed(FailureReason::MemoryExceeded, detail));
         }
         Ending::TimedOut { after } => {
             let detail = format!(
