@@ -1,3 +1,10 @@
 //! Ownership, time and effects: one folder per owned resource, one actor per file.
+//!
+//! Reading order: [`mailbox`] (how actors are reached), [`server`] (what an actor is), [`supervise`] (who starts, stops
+//! and replaces them), then the resources.
+
+pub mod mailbox;
+pub mod server;
+pub mod supervise;
 
 pub mod jobs;

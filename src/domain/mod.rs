@@ -11,3 +11,4 @@ pub mod slots;
 pub mod outcome;
 pub mod severity;
 pub mod verdict;
+pub mod supervision;
