@@ -4,6 +4,9 @@
 //! The modules in reading order; the arrows between them are in `docs/architecture.md` and enforced by
 //! `tests/it/tidy.rs`.
 
+pub mod config;
+pub mod telemetry;
+pub mod shutdown;
 pub mod domain;
 pub mod protocol;
 pub mod tools;

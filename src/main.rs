@@ -1,1 +1,35 @@
-fn main() {}
+//! arguments → config → telemetry → run → exit code.
+
+use std::process::ExitCode;
+
+use proctor::cli::{self, Arguments, Exit};
+use proctor::telemetry;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit.into(),
+    };
+    let terminal = arguments.terminal();
+    if let Some(text) = arguments.without_config() {
+        return terminal
+            .result(text)
+            .map_or(Exit::Failed, |()| Exit::Clean)
+            .into();
+    }
+    let loaded = match arguments.sources().load() {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            terminal.complain(&format!("proctor: {problems}"));
+            return Exit::Usage.into();
+        }
+    };
+    telemetry::install(&loaded.config.log, terminal.color);
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(cli::run(arguments, loaded, terminal)).into(),
+        Err(error) => {
+            terminal.complain(&format!("proctor: the runtime could not be started: {error}"));
+            Exit::Failed.into()
+        }
+    }
+}

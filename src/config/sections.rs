@@ -1,0 +1,128 @@
+//! The typed configuration: one struct per section, one field per key. What a key means, its unit and its range are in
+//! `config/proctor.toml`; values here are checked and complete, and paths are absolute.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+/// Everything that can be configured. Each part of the daemon is handed its section.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub daemon: Daemon,
+    pub gateway: Gateway,
+    pub targets: Targets,
+    pub snapshot: Snapshot,
+    pub jobs: Jobs,
+    pub process: Process,
+    pub log: Log,
+}
+
+/// `[daemon]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Daemon {
+    pub data_dir: PathBuf,
+    pub tools_dir: PathBuf,
+    #[serde(rename = "drain_s", deserialize_with = "seconds")]
+    pub drain: Duration,
+}
+
+/// `[gateway]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    pub listen: SocketAddr,
+    pub allow_remote: bool,
+    pub allowed_hosts: Vec<String>,
+    pub allowed_origins: Vec<String>,
+    pub query_token: bool,
+    pub connections_max: usize,
+    pub connections_per_address_max: usize,
+    pub connections_per_principal_max: usize,
+    pub in_flight_per_session_max: usize,
+    pub in_flight_per_principal_max: usize,
+    pub in_flight_max: usize,
+    pub requests_per_s: u32,
+    pub requests_burst: u32,
+    pub message_in_bytes_max: usize,
+    pub message_out_bytes_max: usize,
+    pub json_depth_max: usize,
+    pub header_bytes_max: usize,
+    #[serde(rename = "header_s", deserialize_with = "seconds")]
+    pub header_timeout: Duration,
+    #[serde(rename = "write_s", deserialize_with = "seconds")]
+    pub write_timeout: Duration,
+    #[serde(rename = "ping_s", deserialize_with = "seconds")]
+    pub ping_interval: Duration,
+    #[serde(rename = "pong_s", deserialize_with = "seconds")]
+    pub pong_timeout: Duration,
+    pub outbound_messages_max: usize,
+    pub outbound_bytes_max: usize,
+}
+
+/// `[targets]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Targets {
+    /// Existing directories. Empty: whoever starts the daemon decides (see the manual).
+    pub roots: Vec<PathBuf>,
+}
+
+/// `[snapshot]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    pub files_max: u64,
+    pub bytes_max: u64,
+    pub file_bytes_max: u64,
+    pub line_bytes_max: u64,
+    pub depth_max: usize,
+}
+
+/// `[jobs]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Jobs {
+    pub queue_max: usize,
+    pub queue_per_principal_max: usize,
+    #[serde(rename = "deadline_s", deserialize_with = "seconds")]
+    pub deadline: Duration,
+    #[serde(rename = "deadline_max_s", deserialize_with = "seconds")]
+    pub deadline_max: Duration,
+    /// 0: one per core of the host.
+    pub cpu_slots: u32,
+    /// MiB; 0: three quarters of the host's memory.
+    pub memory_mib: u64,
+}
+
+/// `[process]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Process {
+    pub output_bytes_max: u64,
+    #[serde(rename = "grace_s", deserialize_with = "seconds")]
+    pub grace: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub format: LogFormat,
+    /// Directives of `tracing_subscriber::EnvFilter`, known to parse.
+    pub filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_secs)
+}
