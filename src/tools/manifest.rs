@@ -247,9 +247,9 @@ pub struct Install {
     pub kind: InstallKind,
     /// Requirements in the words of the package manager, each with its exact version; the tool's own first.
     pub packages: Vec<String>,
-    /// Hash-locked list of everything that comes with it, below `config/locks/`; for Go the module's own checksum
-    /// data base is the lock.
-    pub lock: Option<String>,
+    /// The folder of `config/locks/` that pins everything that comes with it, by hash. `config/locks/README.md` says
+    /// what is in it.
+    pub lock: String,
     /// The program, relative to the installation directory.
     pub program: String,
     /// Further arguments of the package manager's build or install command (`-ldflags=…`).

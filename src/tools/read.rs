@@ -322,14 +322,14 @@ fn install(table: Reader<'_>) -> Option<Install> {
     ];
     let kind = table.required("kind", as_word(&kinds));
     let packages = table.required("packages", as_list(as_text));
-    let lock = table.maybe("lock", as_inner_path);
+    let lock = table.required("lock", as_inner_path);
     let program = table.required("program", as_inner_path);
     let build_args = table.maybe("build_args", as_list(as_text)).unwrap_or_default();
     table.finish();
     Some(Install {
         kind: kind?,
         packages: packages?,
-        lock,
+        lock: lock?,
         program: program?,
         build_args,
     })
