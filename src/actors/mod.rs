@@ -6,5 +6,4 @@
 pub mod mailbox;
 pub mod server;
 pub mod supervise;
-
 pub mod jobs;

@@ -12,3 +12,4 @@
 //! (moved, ended); everybody → store. Nobody waits for an answer from above while answering a question from above.
 
 pub mod target;
+pub mod snapshot;
