@@ -1,6 +1,19 @@
 //! From a tool's output to what it proves: one file per format. Every parser is total (any bytes give an answer, never
 //! a panic), bounded, and never takes a report cut short for a clean one.
+//!
+//! Reading order: the door ([`parse`]), what all parsers build with (`draft`), then the formats.
 
 mod output;
+mod draft;
+mod sarif;
+mod bandit;
+mod detect_secrets;
+mod eslint;
+mod gitleaks;
+mod pip_audit;
+mod ruff;
+mod semgrep;
+mod vulture;
 
+pub use draft::FINDINGS_MAX;
 pub use output::{Output, parse};

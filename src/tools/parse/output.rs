@@ -1,10 +1,14 @@
-//! The door of the parsers.
+//! The door of the parsers: picks the report, refuses what is empty or too large, and calls the parser of its format.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::domain::outcome::FailureReason;
 use crate::domain::verdict::{Report, UnreadableReport};
-use crate::tools::manifest::Manifest;
+use crate::tools::manifest::{Format, Manifest, Stream};
+
+use super::draft::unreadable;
+use super::{bandit, detect_secrets, eslint, gitleaks, pip_audit, ruff, sarif, semgrep, vulture};
 
 /// All that a run of a tool left behind. The exit code is already known to let the report be believed.
 #[derive(Debug, Clone, Copy)]
@@ -23,13 +27,62 @@ pub struct Output<'a> {
     pub expected: &'a BTreeSet<String>,
 }
 
+/// What a parser works with.
+pub(super) struct Input<'a> {
+    pub manifest: &'a Manifest,
+    pub report: &'a [u8],
+    pub output: &'a Output<'a>,
+}
+
+impl Input<'_> {
+    /// The planted file of a tool that names no file it read.
+    pub(super) fn canary(&self) -> Option<PathBuf> {
+        let name = self.manifest.report.canary.as_ref()?;
+        Some(self.output.tool_config.join(&self.manifest.name.0).join(name))
+    }
+
+    /// Standard error as text; what is not UTF-8 is replaced.
+    pub(super) fn stderr(&self) -> String {
+        String::from_utf8_lossy(self.output.stderr).into_owned()
+    }
+}
+
 /// Reads a tool's output.
 ///
 /// # Errors
-/// The report is empty, cut short, not of its format, or says that the tool did not do its work.
+/// The report is empty, too large, cut short, not of its format, or says that the tool did not do its work.
 pub fn parse(manifest: &Manifest, output: &Output<'_>) -> Result<Report, UnreadableReport> {
-    Err(UnreadableReport {
-        reason: crate::domain::outcome::FailureReason::Internal,
-        detail: format!("{} {}", manifest.name, output.exit_code),
-    })
+    let report = match manifest.report.from {
+        Stream::Stdout => Some(output.stdout),
+        Stream::Stderr => Some(output.stderr),
+        Stream::File => output.report_file,
+    };
+    let input = Input {
+        manifest,
+        report: report.unwrap_or_default(),
+        output,
+    };
+    refuse_too_large(&input)?;
+    let parser = match manifest.report.format {
+        Format::Sarif => sarif::parse,
+        Format::Bandit => bandit::parse,
+        Format::DetectSecrets => detect_secrets::parse,
+        Format::Eslint => eslint::parse,
+        Format::Gitleaks => gitleaks::parse,
+        Format::PipAudit => pip_audit::parse,
+        Format::Ruff => ruff::parse,
+        Format::Semgrep => semgrep::parse,
+        Format::Vulture => vulture::parse,
+    };
+    parser(&input)
+}
+
+fn refuse_too_large(input: &Input<'_>) -> Result<(), UnreadableReport> {
+    let max = input.manifest.limits.output_bytes;
+    let largest = input.report.len().max(input.output.stderr.len());
+    if u64::try_from(largest).is_ok_and(|bytes| bytes <= max) {
+        return Ok(());
+    }
+    let detail = format!("the output has {largest} bytes, more than the limit of {max}");
+    Err(unreadable(FailureReason::OutputFlood, detail))
 }
