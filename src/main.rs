@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use proctor::actors::process::shim;
 use proctor::cli::{self, Arguments, Exit};
 use proctor::telemetry;
 
 fn main() -> ExitCode {
+    // A shim must become its tool before anything is opened, printed or started.
+    shim::main_if_asked();
     let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(exit) => return exit.into(),

@@ -6,4 +6,6 @@
 pub mod mailbox;
 pub mod server;
 pub mod supervise;
+
+pub mod process;
 pub mod jobs;

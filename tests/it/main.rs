@@ -7,3 +7,4 @@
 
 mod tidy;
 mod snapshot;
+mod process;
