@@ -11,4 +11,6 @@ pub mod slots;
 pub mod outcome;
 pub mod severity;
 pub mod verdict;
+pub mod restart;
 pub mod supervision;
+pub mod tree;

@@ -40,6 +40,11 @@ impl<M: Message> Slot<M> {
         }
     }
 
+    /// The latest actor, dead or alive.
+    pub(crate) fn last(&self) -> Option<Address<M>> {
+        self.present.borrow().clone()
+    }
+
     pub(crate) fn set(&self, address: Address<M>) {
         self.present.send_replace(Some(address));
     }

@@ -43,4 +43,7 @@ pub enum StartError {
     /// Trying again may help; it is retried within the supervisor's intensity.
     #[error("{0}")]
     Transient(String),
+    /// OTP's `ignore`: there is nothing for it to do here. No failure; the child counts as started and stays down.
+    #[error("there is nothing for it to do")]
+    Ignore,
 }
