@@ -7,4 +7,8 @@
 
 mod tidy;
 mod snapshot;
+mod process_world;
 mod process;
+mod process_output;
+mod process_environment;
+mod process_leftovers;

@@ -71,6 +71,13 @@ impl Containment {
         !self.layers.is_empty()
     }
 
+    /// Whether `limits.processes` is enforced.
+    pub fn limits_processes(&self) -> bool {
+        self.layers
+            .iter()
+            .any(|layer| matches!(layer.kind, Kind::Unified { pids: true, .. } | Kind::Pids))
+    }
+
     /// Whether `limits.memory_bytes` is enforced.
     pub fn limits_memory(&self) -> bool {
         self.layers
