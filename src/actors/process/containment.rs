@@ -12,6 +12,9 @@ use std::sync::OnceLock;
 
 use super::token::Token;
 
+/// The cgroup the daemon itself moves to when it must make room; no run's name, so no sweep takes it.
+const DAEMON: &str = "proctor";
+
 /// The cgroup hierarchies in which runs get a cgroup of their own, strongest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Containment {
@@ -146,12 +149,52 @@ fn place<'text>(membership: &'text str, controller: &str) -> Option<&'text str> 
 }
 
 fn unified(base: &Path) -> Kind {
-    let enabled = std::fs::read_to_string(base.join("cgroup.subtree_control")).unwrap_or_default();
-    let has = |controller: &str| enabled.split_whitespace().any(|one| one == controller);
+    hand_down(base, &["pids", "memory"]);
+    let enabled = words(&base.join("cgroup.subtree_control"));
+    let has = |controller: &str| enabled.iter().any(|one| one == controller);
     Kind::Unified {
         pids: has("pids"),
         memory: has("memory"),
     }
+}
+
+/// Version 2 gives a controller to the children of a cgroup on request, and refuses while the cgroup holds processes. A
+/// service that was delegated its cgroup (systemd: `Delegate=yes`) moves itself one down first; one that shares it with
+/// others, such as a login shell, does without controllers.
+fn hand_down(base: &Path, controllers: &[&str]) {
+    let (offered, enabled) = (
+        words(&base.join("cgroup.controllers")),
+        words(&base.join("cgroup.subtree_control")),
+    );
+    let missing = controllers
+        .iter()
+        .filter(|one| offered.iter().any(|word| word == *one));
+    let missing: Vec<String> = missing
+        .filter(|one| !enabled.iter().any(|word| word == *one))
+        .map(|one| format!("+{one}"))
+        .collect();
+    let request = || std::fs::write(base.join("cgroup.subtree_control"), missing.join(" "));
+    if missing.is_empty() || request().is_ok() {
+        return;
+    }
+    if words(&base.join("cgroup.procs")) == [std::process::id().to_string()]
+        && move_into(&base.join(DAEMON)).is_ok()
+    {
+        // Refused again: then the limits of this kind are not enforced, and every run says so.
+        request().ok();
+    }
+}
+
+fn move_into(cgroup: &Path) -> std::io::Result<()> {
+    if !cgroup.is_dir() {
+        std::fs::create_dir(cgroup)?;
+    }
+    std::fs::write(cgroup.join("cgroup.procs"), "0")
+}
+
+fn words(file: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.split_whitespace().map(str::to_owned).collect()
 }
 
 impl fmt::Display for Containment {
@@ -170,64 +213,5 @@ impl fmt::Display for Containment {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HYBRID_MOUNTS: &str = "\
-        cgroup /nowhere/pids cgroup rw,relatime,pids 0 0\n\
-        cgroup /nowhere/memory cgroup rw,relatime,memory 0 0\n\
-        cgroup /nowhere/systemd cgroup rw,name=systemd 0 0\n\
-        tmpfs /tmp tmpfs rw 0 0\n\
-        cgroup2 /nowhere/unified cgroup2 rw 0 0\n";
-
-    #[test]
-    fn a_hybrid_machine_gives_version_2_first() {
-        let layers = layers(HYBRID_MOUNTS, "4:memory:/a\n8:pids:/\n1:name=systemd:/\n0::/");
-        let found: Vec<_> = layers
-            .iter()
-            .map(|layer| (layer.kind, layer.base.to_str()))
-            .collect();
-        let expected = [
-            (
-                Kind::Unified {
-                    pids: false,
-                    memory: false,
-                },
-                Some("/nowhere/unified"),
-            ),
-            (Kind::Pids, Some("/nowhere/pids")),
-            (Kind::Memory, Some("/nowhere/memory")),
-        ];
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn our_place_is_read_per_hierarchy() {
-        let membership = "4:cpu,memory:/a:b/c\n8:pids:/\n0::/user.slice\n";
-        assert_eq!(place(membership, "memory"), Some("/a:b/c"));
-        assert_eq!(place(membership, ""), Some("/user.slice"));
-        assert_eq!(place(membership, "freezer"), None);
-    }
-
-    #[test]
-    fn what_cannot_be_written_is_no_layer() {
-        let layers = layers(HYBRID_MOUNTS, "8:pids:/\n0::/");
-        assert!(layers.into_iter().filter_map(Layer::tried).next().is_none());
-    }
-
-    #[test]
-    fn the_words_for_people_name_the_layers() {
-        assert_eq!(Containment::process_group().to_string(), "process group");
-        let hybrid = Containment {
-            layers: layers(HYBRID_MOUNTS, "4:memory:/a\n8:pids:/\n0::/"),
-        };
-        assert_eq!(
-            hybrid.to_string(),
-            "process group, cgroup v2, cgroup v1 pids, cgroup v1 memory"
-        );
-        assert_eq!(
-            hybrid.legacy().to_string(),
-            "process group, cgroup v1 pids, cgroup v1 memory"
-        );
-    }
-}
+#[path = "containment_tests.rs"]
+mod tests;

@@ -1,0 +1,50 @@
+//! What our door costs: `/bin/true` from spawn to verified end, against the bare spawn and wait of the standard library.
+
+use std::path::Path;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use proctor::actors::process::{Command, Containment, How, run};
+use tokio_util::sync::CancellationToken;
+
+const TRUE: &str = "/bin/true";
+
+#[expect(clippy::disallowed_methods, reason = "the measure the door is held against")]
+fn bare(c: &mut Criterion) {
+    c.bench_function("process/bare", |b| {
+        b.iter(|| {
+            assert!(
+                std::process::Command::new(TRUE)
+                    .status()
+                    .expect("it starts")
+                    .success()
+            )
+        });
+    });
+}
+
+fn door(c: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let detected = Containment::detected();
+    for containment in [
+        detected.clone(),
+        detected.clone().legacy(),
+        Containment::process_group(),
+    ] {
+        c.bench_function(&format!("process/door, {containment}"), |b| {
+            b.to_async(&runtime)
+                .iter(|| through_the_door(scratch.path(), containment.clone()));
+        });
+    }
+}
+
+async fn through_the_door(scratch: &Path, containment: Containment) {
+    let mut command = Command::new(TRUE, scratch);
+    command.shim = env!("CARGO_BIN_EXE_proctor").into();
+    command.containment = containment;
+    let ended = run(command, CancellationToken::new()).await;
+    assert_eq!(ended.how, How::Exited(0));
+}
+
+criterion_group!(benches, bare, door);
+criterion_main!(benches);
