@@ -6,13 +6,21 @@ use clap::{Args, Parser, Subcommand};
 
 use super::config::ConfigCommand;
 use super::exit::{Exit, TABLE};
+use super::job::{CancelCommand, ResultsCommand, StatusCommand};
+use super::mcp_config::McpConfigCommand;
+use super::scan::ScanCommand;
 use super::terminal::{Color, Terminal};
+use super::token::TokenCommand;
+use super::tree::TreeCommand;
 use crate::config::{MANUAL, Sources};
 
 const EXAMPLES: &str = "\
 Examples:
+  proctor scan ~/src/shop            examine a source tree with every tool that applies
+  proctor scan . --fail-on high -q   in CI: results only, exit code 1 from high upwards
+  proctor tree --watch               the daemon's actors, live
+  proctor mcp-config claude          what to put into an AI client's configuration
   proctor config                     the configuration in force, and where each value comes from
-  proctor config check proctor.toml  every error of a file at once
 ";
 
 /// Examines software with the real tools, as a daemon that answers over MCP.
@@ -49,8 +57,27 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Scan(ScanCommand),
+    #[command(flatten)]
+    Ask(Question),
+    McpConfig(McpConfigCommand),
+    /// Bridge standard input and output to the running daemon, for clients that speak MCP over stdio
+    Stdio,
+    Token(TokenCommand),
     /// Show the configuration in force, check a file, or print the manual
     Config(ConfigCommand),
+}
+
+/// What the running daemon is asked.
+#[derive(Debug, Subcommand)]
+pub enum Question {
+    /// Show where a job stands
+    Status(StatusCommand),
+    /// Show the findings of a job
+    Results(ResultsCommand),
+    /// Stop a job: its tools are ended, what was found until then stays
+    Cancel(CancelCommand),
+    Tree(TreeCommand),
 }
 
 impl Arguments {
@@ -74,14 +101,21 @@ impl Arguments {
 
     /// The configuration this command line asks for.
     pub fn sources(&self) -> Sources {
-        let Command::Config(command) = &self.command;
-        let file = command.file_to_check().or_else(|| self.global.config.clone());
+        let checked = self.config_command().and_then(ConfigCommand::file_to_check);
+        let file = checked.or_else(|| self.global.config.clone());
         Sources::of_process(file, self.global.settings.clone())
     }
 
     /// What can be answered whatever the configuration is worth.
     pub fn without_config(&self) -> Option<&'static str> {
-        let Command::Config(command) = &self.command;
-        command.is_manual().then_some(MANUAL)
+        let manual = self.config_command().is_some_and(ConfigCommand::is_manual);
+        manual.then_some(MANUAL)
+    }
+
+    const fn config_command(&self) -> Option<&ConfigCommand> {
+        match &self.command {
+            Command::Config(command) => Some(command),
+            _ => None,
+        }
     }
 }

@@ -1,14 +1,35 @@
 //! The subcommands: what a person or a script types. One file per subcommand.
 //!
 //! Reading order: [`arguments`] (the whole command line), [`exit`] (the one table of exit codes), [`terminal`] (where
-//! output goes), [`run`] (from a command to its end), then the commands.
+//! output goes), [`run`] (from a command to its end); [`client`] (an MCP client) and [`reply`] (what it is sent);
+//! [`text`] and [`table`] (what a person is shown); then the commands.
 
 pub mod arguments;
 pub mod exit;
 pub mod terminal;
 pub mod run;
 
+pub mod client;
+pub mod daemon;
+mod reply;
+
+mod text;
+mod table;
+mod progress;
+mod follow;
+mod pages;
+mod show;
+
+mod scan;
+mod job;
+mod tree;
+mod stdio;
+mod mcp_config;
+mod token;
 mod config;
+
+#[cfg(test)]
+mod samples;
 
 pub use arguments::Arguments;
 pub use exit::Exit;

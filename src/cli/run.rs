@@ -1,33 +1,111 @@
-//! From a command to its end.
+//! From a command to its end: what each needs (nothing, a daemon, a daemon of its own), and how failures end.
 
-use super::arguments::{Arguments, Command};
-use super::config;
+use std::io;
+use std::path::PathBuf;
+
+use super::arguments::{Arguments, Command, Question};
+use super::client::{Client, ClientError};
+use super::daemon::{self, ReachError, Running};
 use super::exit::Exit;
+use super::stdio::{self, BridgeError};
 use super::terminal::Terminal;
+use super::{client, config, job, mcp_config, scan, token, tree};
 use crate::config::Loaded;
+use crate::shutdown::Shutdown;
 
 /// Why a command could not do its work. The text goes to standard error, the exit code comes from [`Self::exit`].
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error("the result could not be written: {0}")]
-    Output(#[from] std::io::Error),
+    Output(#[from] io::Error),
+    #[error("{} could not be written: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("{} cannot be examined: {source}", path.display())]
+    Path { path: PathBuf, source: io::Error },
+    #[error("the process's signals could not be taken over: {0}")]
+    Signals(io::Error),
+    #[error(transparent)]
+    Reach(#[from] ReachError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Bridge(#[from] BridgeError),
+    #[error("the daemon's tree could not be read: {0}")]
+    Tree(String),
+    /// The daemon was asked for a job.
+    #[error(transparent)]
+    Submission(ClientError),
 }
 
 impl CommandError {
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Output(_) => Exit::Failed,
+            // What was asked for was refused for good, so nothing was done: the asking was wrong.
+            Self::Submission(ClientError::Refused { refusal, .. }) if refusal.retry_after_ms.is_none() => {
+                Exit::Usage
+            }
+            Self::Path { .. } => Exit::Usage,
+            Self::Output(_)
+            | Self::File { .. }
+            | Self::Signals(_)
+            | Self::Reach(_)
+            | Self::Client(_)
+            | Self::Bridge(_)
+            | Self::Tree(_)
+            | Self::Submission(_) => Exit::Failed,
         }
     }
 }
 
 /// Runs one command to its end.
 pub async fn run(arguments: Arguments, loaded: Loaded, terminal: Terminal) -> Exit {
-    let done = match arguments.command {
+    dispatch(arguments.command, loaded, terminal)
+        .await
+        .unwrap_or_else(|error| {
+            terminal.complain(&format!("proctor: {error}"));
+            error.exit()
+        })
+}
+
+async fn dispatch(command: Command, loaded: Loaded, terminal: Terminal) -> Result<Exit, CommandError> {
+    let data_dir = &loaded.config.daemon.data_dir;
+    match command {
         Command::Config(command) => config::run(&command, &loaded, terminal),
-    };
-    done.unwrap_or_else(|error| {
-        terminal.complain(&format!("proctor: {error}"));
-        error.exit()
-    })
+        Command::Token(command) => token::run(&command, &daemon::running(data_dir)?, terminal),
+        Command::McpConfig(command) => {
+            mcp_config::run(&command, &daemon::running(data_dir)?, data_dir, terminal)
+        }
+        Command::Scan(command) => {
+            let target = command.target()?;
+            let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
+            let mut client = daemon::reach(data_dir).await?;
+            let done = scan::run(&command, &target, &mut client, &mut shutdown, terminal).await;
+            client.close().await;
+            done
+        }
+        Command::Stdio => bridge(&daemon::running(data_dir)?).await,
+        Command::Ask(question) => {
+            let mut client = daemon::reach(data_dir).await?;
+            let done = ask(&question, &mut client, terminal).await;
+            client.close().await;
+            done
+        }
+    }
+}
+
+/// What the running daemon is asked over one connection.
+async fn ask(question: &Question, client: &mut Client, terminal: Terminal) -> Result<Exit, CommandError> {
+    match question {
+        Question::Status(command) => job::status(command, client, terminal).await,
+        Question::Results(command) => job::results(command, client, terminal).await,
+        Question::Cancel(command) => job::cancel(command, client, terminal).await,
+        Question::Tree(command) => tree::run(command, client, terminal).await,
+    }
+}
+
+async fn bridge(running: &Running) -> Result<Exit, CommandError> {
+    let socket = client::open(running.address, &running.token()?).await?;
+    let input = tokio::io::BufReader::new(tokio::io::stdin());
+    stdio::bridge(input, tokio::io::stdout(), socket).await?;
+    Ok(Exit::Clean)
 }

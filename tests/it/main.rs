@@ -12,3 +12,4 @@ mod process;
 mod process_output;
 mod process_environment;
 mod process_leftovers;
+mod cli;

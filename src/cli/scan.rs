@@ -1,0 +1,118 @@
+//! `proctor scan PATH`: the whole way, from a directory to an exit code.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::client::Client;
+use super::exit::{Exit, FailOn};
+use super::follow::{follow, is_ended};
+use super::run::CommandError;
+use super::show::{self, Filter, Output};
+use super::terminal::Terminal;
+use super::text::parse_seconds;
+use crate::protocol::api::{JobAnswer, ScanArguments};
+use crate::shutdown::Shutdown;
+
+const EXAMPLES: &str = "\
+Examples:
+  proctor scan .                                   every tool that applies, as a table
+  proctor scan . --tools NAME,NAME                 only these (`proctor tools list` names them)
+  proctor scan . --fail-on high -q                 for CI: results only, exit code 1 from high upwards
+  proctor scan . --format sarif --output out.sarif  for code scanning
+
+Ctrl-C cancels the job and shows what was found until then; a second one leaves at once.
+The exit codes are listed by `proctor --help`.";
+
+/// Examine a source tree and show what was found
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ScanCommand {
+    /// Directory to examine
+    pub path: PathBuf,
+    /// Tools to run, separated by commas [default: every tool that applies]
+    #[arg(long, value_delimiter = ',', value_name = "TOOLS")]
+    pub tools: Vec<String>,
+    /// The lowest severity that makes the exit code 1
+    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
+    pub fail_on: FailOn,
+    /// How long the whole job may take: 90s, 30m, 2h [default: jobs.deadline_s]
+    #[arg(long, value_parser = parse_seconds, value_name = "TIME")]
+    pub deadline: Option<u32>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+impl ScanCommand {
+    /// The directory as the daemon must be told it: absolute, and links followed, since the daemon has a working
+    /// directory of its own.
+    pub fn target(&self) -> Result<PathBuf, CommandError> {
+        let bad = |source: io::Error| CommandError::Path {
+            path: self.path.clone(),
+            source,
+        };
+        let target = self.path.canonicalize().map_err(bad)?;
+        match target.is_dir() {
+            true => Ok(target),
+            false => Err(bad(io::ErrorKind::NotADirectory.into())),
+        }
+    }
+}
+
+pub async fn run(
+    command: &ScanCommand,
+    target: &Path,
+    client: &mut Client,
+    shutdown: &mut Shutdown,
+    terminal: Terminal,
+) -> Result<Exit, CommandError> {
+    let job = submit(command, target, client).await?;
+    terminal.note(&format!("scanning {} as job {}", target.display(), job.job));
+    let job = follow(client, job, shutdown, terminal).await?;
+    if !is_ended(&job) {
+        terminal.note(&format!(
+            "left; the job goes on: `proctor status --wait {}`",
+            job.job
+        ));
+        return Ok(Exit::of_job(&job, command.fail_on));
+    }
+    show::show(client, &job, &Filter::default(), &command.output, terminal).await?;
+    terminal.note(&look_further(&job));
+    Ok(Exit::of_job(&job, command.fail_on))
+}
+
+async fn submit(
+    command: &ScanCommand,
+    target: &Path,
+    client: &mut Client,
+) -> Result<JobAnswer, CommandError> {
+    let Some(path) = target.to_str() else {
+        let source = io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "its name is not Unicode, which JSON cannot carry",
+        );
+        return Err(CommandError::Path {
+            path: target.to_owned(),
+            source,
+        });
+    };
+    let arguments = ScanArguments {
+        path: path.to_owned(),
+        tools: command.tools.clone(),
+        // The answer is the job, at once: its progress is followed by looking at it.
+        wait_s: Some(0),
+        deadline_s: command.deadline,
+    };
+    client
+        .call("scan", &arguments, &mut |_| {})
+        .await
+        .map_err(CommandError::Submission)
+}
+
+fn look_further(job: &JobAnswer) -> String {
+    format!(
+        "again: `proctor results {}`, with --format json or sarif; as a resource: {}",
+        job.job, job.sarif
+    )
+}
