@@ -1,0 +1,3 @@
+// One product per line.
+
+exports.render = (products) => products.map((product) => `${product.name}\t${product.cents}\n`).join("");
