@@ -1,25 +1,24 @@
 #!/usr/bin/env python3
 """Run our analysers on a tree by hand, without the daemon, and print what they find.
 
-    python3 examples/by_hand.py TREE --tools DIR [--rules config/rules] [--only semgrep,bandit] > findings.json
+    python3 examples/by_hand.py TREE --tools DIR [--only semgrep,bandit] > findings.json
 
-prints a JSON list of {tool, rule, path, line, severity}, paths relative to TREE. It is the second witness: what
-proctor reports for a tree must be what this prints. DIR holds `<tool>/bin/<tool>` (Python tools, each in a virtual
-environment of its own), `eslint/node_modules` with `eslint.config.mjs` beside it, and `bin/gitleaks`.
+prints a JSON list of {tool, rule, path, line}, paths relative to TREE. It is the second witness: what proctor reports
+for a tree must be what this prints. DIR is the folder `proctor tools install` filled, or one laid out like it:
+`<tool>.../bin/<tool>`, for eslint `eslint.../node_modules/.bin/eslint`.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 
-TIME_LIMIT_S = 900
-CANARY = "proctor.canary."
-VULTURE_LINE = re.compile(r"^(?P<path>.+?):(?P<line>\d+): (?P<what>.+) \((?P<sure>\d+)% confidence\)$")
+REPOSITORY = pathlib.Path(__file__).parents[1].resolve()
+CONFIG = REPOSITORY / "config/tools"
+TIME_LIMIT_S = 1800
 
 
 class Bench:
@@ -28,17 +27,21 @@ class Bench:
     def __init__(self, options, scratch):
         self.tree = options.tree.resolve()
         self.tools = options.tools.resolve()
-        self.rules = options.rules.resolve()
         self.scratch = scratch
 
-    def run(self, *argv, cwd=None, exits=(0,)):
+    def program(self, tool, inside="bin"):
+        """The program of a tool, in its own folder or one level below."""
+        found = [path for depth in ("", "*/") for path in self.tools.glob(f"{tool}*/{depth}{inside}/{tool}")]
+        if not found:
+            sys.exit(f"{tool} is not installed in {self.tools}")
+        return found[0]
+
+    def run(self, *argv, cwd=None, exits=(0,), **variables):
         """Run one tool with nothing to read and a home of its own; returns stdout."""
-        home = self.scratch / "home"
-        home.mkdir(exist_ok=True)
         done = subprocess.run(
             [str(word) for word in argv],
             cwd=cwd or self.scratch,
-            env={"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8"},
+            env={"PATH": os.environ["PATH"], "HOME": str(self.scratch), "LC_ALL": "C.UTF-8", **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -48,79 +51,68 @@ class Bench:
             sys.exit(f"{argv[0]} ended with {done.returncode}:\n{done.stderr[-2000:]}")
         return done.stdout
 
-    def file(self, name, text):
-        path = self.scratch / name
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def inside(self, path):
-        return str(pathlib.Path(path).relative_to(self.tree))
-
-
-def finding(tool, rule, path, line, severity):
-    return {"tool": tool, "rule": rule, "path": path, "line": line, "severity": severity.lower()}
+    def finding(self, tool, rule, path, line):
+        return {"tool": tool, "rule": rule, "path": str((self.tree / path).relative_to(self.tree)), "line": line}
 
 
 def semgrep(bench):
-    argv = [bench.tools / "semgrep/bin/semgrep", "scan", "--metrics", "off", "--disable-version-check", "--no-git-ignore"]
-    argv += ["--x-ignore-semgrepignore-files", "--disable-nosem", "--max-target-bytes", "0", "--timeout", "10"]
-    argv += ["--jobs", "2", "--json", "--quiet", "--config", "."]
-    out = json.loads(bench.run(*argv, bench.tree, cwd=bench.rules))
-    if out["errors"]:
-        sys.exit(f"semgrep could not read everything: {json.dumps(out['errors'])[:2000]}")
+    flags = ["scan", "--metrics", "off", "--disable-version-check", "--no-git-ignore"]
+    flags += ["--x-ignore-semgrepignore-files", "--disable-nosem", "--max-target-bytes", "0", "--timeout", "30"]
+    flags += ["--timeout-threshold", "0", "--jobs", "2", "--json", "--quiet"]
+    flags += ["--config", ".", "--config", CONFIG / "semgrep/parse-everything.yml"]
+    out = json.loads(bench.run(bench.program("semgrep"), *flags, bench.tree, cwd=REPOSITORY / "config/rules"))
+    for error in out["errors"]:
+        print(f"semgrep could not read everything: {json.dumps(error)[:500]}", file=sys.stderr)
     for hit in out["results"]:
-        if not hit["check_id"].startswith(CANARY):
-            path = bench.inside(hit["path"])
-            yield finding("semgrep", hit["check_id"], path, hit["start"]["line"], hit["extra"]["severity"])
+        yield bench.finding("semgrep", hit["check_id"], hit["path"], hit["start"]["line"])
 
 
 def bandit(bench):
-    ini = bench.file("bandit.ini", "[bandit]\n")
-    flags = ["-r", "-q", "-f", "json", "--ini", ini, "-x", "", "--ignore-nosec"]
-    out = json.loads(bench.run(bench.tools / "bandit/bin/bandit", *flags, bench.tree, exits=(0, 1)))
-    for hit in out["results"]:
-        path = bench.inside(hit["filename"])
-        yield finding("bandit", hit["test_id"], path, hit["line_number"], hit["issue_severity"])
+    flags = ["-r", "-q", "-f", "json", "--ini", CONFIG / "bandit/empty.ini", "-x", "", "--ignore-nosec"]
+    for hit in json.loads(bench.run(bench.program("bandit"), *flags, bench.tree, exits=(0, 1)))["results"]:
+        yield bench.finding("bandit", hit["test_id"], hit["filename"], hit["line_number"])
 
 
 def ruff(bench):
     flags = ["check", "--isolated", "--no-cache", "--no-fix", "--select", "S,E9", "--ignore-noqa"]
     flags += ["--no-respect-gitignore", "--exclude", "", "--output-format", "json"]
-    for hit in json.loads(bench.run(bench.tools / "ruff/bin/ruff", *flags, bench.tree, exits=(0, 1))):
-        yield finding("ruff", hit["code"], bench.inside(hit["filename"]), hit["location"]["row"], "medium")
+    for hit in json.loads(bench.run(bench.program("ruff"), *flags, bench.tree, exits=(0, 1))):
+        yield bench.finding("ruff", hit["code"], hit["filename"], hit["location"]["row"])
 
 
 def vulture(bench):
     flags = ["--config", "/dev/null", "--min-confidence", "60"]
-    for text in bench.run(bench.tools / "vulture/bin/vulture", *flags, bench.tree, exits=(0, 3)).splitlines():
-        hit = VULTURE_LINE.match(text)
-        kind = re.match(r"(unused \w+|unreachable code|unsatisfiable|redundant)", hit["what"])[0].replace(" ", "-")
-        yield finding("vulture", kind, bench.inside(hit["path"]), int(hit["line"]), "low")
+    for text in bench.run(bench.program("vulture"), *flags, bench.tree, exits=(0, 3)).splitlines():
+        place, what = text.split(": ", 1)
+        path, line = place.rsplit(":", 1)
+        rule = "-".join(what.split("'")[0].split())
+        yield bench.finding("vulture", rule, path, int(line))
 
 
 def detect_secrets(bench):
-    out = bench.run(bench.tools / "ds/bin/detect-secrets", "-C", bench.tree, "scan", "--all-files", "--no-verify", ".")
+    out = bench.run(bench.program("detect-secrets"), "-C", bench.tree, "scan", "--all-files", "--no-verify", ".")
     for path, hits in json.loads(out)["results"].items():
         for hit in hits:
-            yield finding("detect-secrets", hit["type"], path, hit["line_number"], "high")
+            yield bench.finding("detect-secrets", hit["type"], path, hit["line_number"])
 
 
 def gitleaks(bench):
-    config = bench.file("gitleaks.toml", "[extend]\nuseDefault = true\n")
     flags = ["dir", "--no-banner", "--no-color", "--report-format", "json", "--report-path", "-", "--redact"]
-    flags += ["--exit-code", "42", "--config", config, "--gitleaks-ignore-path", "/nonexistent", "--ignore-gitleaks-allow"]
-    for hit in json.loads(bench.run(bench.tools / "bin/gitleaks", *flags, bench.tree, exits=(0, 42))):
-        yield finding("gitleaks", hit["RuleID"], bench.inside(hit["File"]), hit["StartLine"], "high")
+    flags += ["--exit-code", "42", "--config", CONFIG / "gitleaks/gitleaks.toml"]
+    flags += ["--gitleaks-ignore-path", bench.scratch / "none", "--ignore-gitleaks-allow"]
+    for hit in json.loads(bench.run(bench.program("gitleaks"), *flags, bench.tree, exits=(0, 42))):
+        yield bench.finding("gitleaks", hit["RuleID"], hit["File"], hit["StartLine"])
 
 
 def eslint(bench):
-    home = bench.tools / "eslint"
-    flags = ["--config", home / "eslint.config.mjs", "--no-inline-config", "--no-warn-ignored", "--format", "json", "."]
-    out = bench.run(home / "node_modules/.bin/eslint", *flags, cwd=bench.tree, exits=(0, 1))
+    program = bench.program("eslint", inside="node_modules/.bin")
+    flags = ["--config", CONFIG / "eslint/eslint.config.mjs", "--no-inline-config", "--no-warn-ignored"]
+    out = bench.run(
+        program, *flags, "--format", "json", ".", cwd=bench.tree, exits=(0, 1), PROCTOR_TOOL_DIR=str(program.parents[2])
+    )
     for file in json.loads(out):
         for hit in file["messages"]:
-            severity = "high" if hit["severity"] == 2 else "medium"
-            yield finding("eslint", hit["ruleId"], bench.inside(file["filePath"]), hit["line"], severity)
+            yield bench.finding("eslint", hit["ruleId"], file["filePath"], hit["line"])
 
 
 TOOLS = {
@@ -134,17 +126,22 @@ TOOLS = {
 }
 
 
+def run(tree, tools, only=tuple(TOOLS)):
+    """Every finding of the tools in `only`, sorted by place."""
+    options = argparse.Namespace(tree=pathlib.Path(tree), tools=pathlib.Path(tools))
+    with tempfile.TemporaryDirectory(prefix="by-hand-") as scratch:
+        bench = Bench(options, pathlib.Path(scratch).resolve())
+        found = [hit for name in only for hit in TOOLS[name](bench)]
+    return sorted(found, key=lambda hit: (hit["path"], hit["line"], hit["tool"], hit["rule"]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tree", type=pathlib.Path)
     parser.add_argument("--tools", type=pathlib.Path, required=True)
-    parser.add_argument("--rules", type=pathlib.Path, default=pathlib.Path(__file__).parents[1] / "config/rules")
     parser.add_argument("--only", default=",".join(TOOLS), help="names of tools, joined by commas")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="by-hand-") as scratch:
-        bench = Bench(options, pathlib.Path(scratch).resolve())
-        found = [hit for name in options.only.split(",") for hit in TOOLS[name](bench)]
-    json.dump(sorted(found, key=lambda hit: (hit["path"], hit["line"], hit["tool"], hit["rule"])), sys.stdout, indent=1)
+    json.dump(run(options.tree, options.tools, options.only.split(",")), sys.stdout, indent=1)
     print()
 
 

@@ -94,6 +94,13 @@ def incomplete(hits):
             yield f"{hit['check_id']}: a CWE is not written as `CWE-<number>: <name>`"
 
 
+def repeated(hits):
+    """Complaints about rules that report one place twice."""
+    places = [(hit["path"], hit["start"]["line"], hit["start"]["col"], hit["end"]["col"], hit["check_id"]) for hit in hits]
+    for path, line, _, _, rule in sorted({place for place in places if places.count(place) > 1}):
+        yield f"{pathlib.Path(path).name}:{line}: {rule} reports this place more than once"
+
+
 def test_files():
     return sorted(path for path in TESTS.iterdir() if path.suffix in {".py", ".js", ".jsx"})
 
@@ -110,6 +117,7 @@ def main():
     rules = rule_ids()
     complaints = list(untested(rules))
     complaints += incomplete(hits)
+    complaints += repeated(hits)
     for path in test_files():
         here = {(hit["start"]["line"], hit["check_id"]) for hit in hits if pathlib.Path(hit["path"]).name == path.name}
         complaints += compare(path, here)

@@ -27,6 +27,7 @@ def create_app(data):
     app.config.update(SECRET_KEY=settings.SESSION_SECRET, DATA=data, STOCK_URL=settings.STOCK_URL)
     app.config.update(PAYMENT_API_KEY=settings.PAYMENT_API_KEY, MAIL_PASSWORD=settings.MAIL_PASSWORD)
     app.add_template_filter(prices.readable, "money")
+    app.add_template_filter(prices.tax, "tax")
     app.context_processor(accounts.template_context)
     app.after_request(allow_everyone)
     app.teardown_appcontext(database.close)

@@ -61,9 +61,9 @@ def logout():
 
 def reset():
     """Tell the visitor the one-time code that resets a password."""
-    code = "".join(random.choice("0123456789abcdef") for _ in range(12))
-    session["reset_token"] = code
-    return render_template("reset.html", code=code)
+    reset_code = "".join(random.choice("0123456789abcdef") for _ in range(12))
+    session["reset_code"] = reset_code
+    return render_template("reset.html", code=reset_code)
 
 
 blueprint.add_url_rule("/login", "login_page", view_func=login_page)

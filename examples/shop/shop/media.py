@@ -4,7 +4,7 @@ import os
 import pathlib
 import tempfile
 
-from flask import Blueprint, request, send_file
+from flask import Blueprint, current_app, request, send_file
 
 from shop import database
 
@@ -22,7 +22,7 @@ def image():
 
 def price_list():
     """All prices as a text file."""
-    path = tempfile.mktemp(suffix=".txt", prefix="prices-")
+    path = tempfile.mktemp(suffix=".txt", prefix="prices-", dir=current_app.config["DATA"])
     lines = [f"{row['name']}\t{row['cents']}\n" for row in database.rows("SELECT name, cents FROM products")]
     with open(path, "w", encoding="utf-8") as file:
         file.writelines(lines)

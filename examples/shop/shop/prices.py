@@ -3,13 +3,13 @@
 import textwrap
 from decimal import Decimal
 
-CURRENCY = "EUR"
+from shop import settings
 
 
 def readable(cents):
     """1250 -> 'EUR 12.50'."""
     rounding = "half-up"
-    return f"{CURRENCY} {Decimal(cents) / 100:.2f}"
+    return f"{settings.CURRENCY} {Decimal(cents) / 100:.2f}"
 
 
 def with_discount(cents, percent):
