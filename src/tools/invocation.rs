@@ -70,19 +70,32 @@ impl Manifest {
         files: &BTreeSet<String>,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Invocation, InvocationError> {
+        self.call(&self.run.args, places, files, environment)
+    }
+
+    /// The command line of a run over some of the files; `None` when the tool cannot be run so.
+    ///
+    /// # Errors
+    /// As [`Manifest::invocation`].
+    pub fn invocation_for_files(
+        &self,
+        places: &Places,
+        files: &BTreeSet<String>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Option<Result<Invocation, InvocationError>> {
+        let arguments = self.run.args_for_files.as_deref()?;
+        Some(self.call(arguments, places, files, environment))
+    }
+
+    fn call(
+        &self,
+        arguments: &[Argument],
+        places: &Places,
+        files: &BTreeSet<String>,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Invocation, InvocationError> {
         let scope = Scope::new(self, places)?;
-        let mut args = Vec::new();
-        for argument in &self.run.args {
-            match argument {
-                Argument::One(template) => args.push(scope.fill(template, None)),
-                Argument::PerFile(templates) => {
-                    let calls = files
-                        .iter()
-                        .flat_map(|file| templates.iter().map(move |it| (it, file)));
-                    args.extend(calls.map(|(template, file)| scope.fill(template, Some(file))));
-                }
-            }
-        }
+        let args = scope.arguments(arguments, files);
         if args.iter().map(|argument| argument.len() + 1).sum::<usize>() > ARGUMENT_BYTES_MAX {
             return Err(InvocationError::TooManyFiles {
                 tool: self.name.to_string(),
@@ -160,6 +173,22 @@ impl<'a> Scope<'a> {
         self.places.work.join(REPORT_FILE)
     }
 
+    fn arguments(&self, arguments: &[Argument], files: &BTreeSet<String>) -> Vec<OsString> {
+        let mut filled = Vec::new();
+        for argument in arguments {
+            match argument {
+                Argument::One(template) => filled.push(self.fill(template, None)),
+                Argument::PerFile(templates) => {
+                    let calls = files
+                        .iter()
+                        .flat_map(|file| templates.iter().map(move |it| (it, file)));
+                    filled.extend(calls.map(|(template, file)| self.fill(template, Some(file))));
+                }
+            }
+        }
+        filled
+    }
+
     fn fill(&self, template: &Template, file: Option<&str>) -> OsString {
         let mut text = OsString::new();
         for part in &template.0 {
@@ -196,3 +225,7 @@ pub(super) fn relative(path: &str, root: &Path) -> Option<String> {
     let stays = !inner.is_empty() && inner.split('/').all(|part| part != "..");
     stays.then(|| inner.to_owned())
 }
+
+#[cfg(test)]
+#[path = "invocation_tests.rs"]
+mod tests;

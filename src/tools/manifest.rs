@@ -28,8 +28,8 @@ pub struct Manifest {
     pub limits: Limits,
     pub weights: Weights,
     pub severity: SeverityMap,
-    /// CWE numbers of rules whose reports name none: rule id → ascending numbers.
-    pub cwe: BTreeMap<String, Vec<u32>>,
+    /// CWE numbers, ascending, of rules whose reports name none.
+    pub cwe: ByRule<Vec<u32>>,
     /// `None`: the user brings the program.
     pub install: Option<Install>,
 }
@@ -60,6 +60,9 @@ pub struct Applies {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     pub args: Vec<Argument>,
+    /// For a run on some of the files, after one file has brought the tool down; `None` for a tool that makes sense of
+    /// the whole only, or takes no list.
+    pub args_for_files: Option<Vec<Argument>>,
     pub cwd: Cwd,
     /// Names of the daemon's environment variables that are passed on.
     pub pass_env: Vec<String>,
@@ -221,23 +224,40 @@ pub struct SeverityMap {
     /// For a word or rule that is in neither map.
     pub default: Severity,
     pub words: BTreeMap<String, Severity>,
-    /// By rule id, or by its beginning when the key ends in `*`; the longest match wins.
-    pub rules: BTreeMap<String, Severity>,
+    pub rules: ByRule<Severity>,
 }
 
 impl SeverityMap {
     /// Our severity of `rule`, which the report calls `word`.
     pub fn of(&self, rule: &str, word: Option<&str>) -> Severity {
-        let matching = self.rules.iter().filter(|(key, _)| match key.strip_suffix('*') {
-            Some(prefix) => rule.starts_with(prefix),
-            None => rule == key.as_str(),
-        });
-        let by_rule = matching.max_by_key(|(key, _)| key.trim_end_matches('*').len());
-        let by_word = || word.and_then(|word| self.words.get(word)).copied();
-        by_rule
-            .map(|(_, severity)| *severity)
-            .or_else(by_word)
-            .unwrap_or(self.default)
+        let by_word = || word.and_then(|word| self.words.get(word));
+        *self.rules.get(rule).or_else(by_word).unwrap_or(&self.default)
+    }
+}
+
+/// Facts by rule id, or by its beginning when the key ends in `*`; the longest match wins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByRule<T>(pub BTreeMap<String, T>);
+
+impl<T> Default for ByRule<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T> ByRule<T> {
+    pub fn get(&self, rule: &str) -> Option<&T> {
+        if let Some(exact) = self.0.get(rule) {
+            return Some(exact);
+        }
+        let prefixes = self
+            .0
+            .iter()
+            .filter_map(|(key, fact)| Some((key.strip_suffix('*')?, fact)));
+        let matching = prefixes.filter(|(prefix, _)| rule.starts_with(prefix));
+        matching
+            .max_by_key(|(prefix, _)| prefix.len())
+            .map(|(_, fact)| fact)
     }
 }
 
@@ -306,3 +326,7 @@ impl Manifest {
         versions.next().map(str::to_owned)
     }
 }
+
+#[cfg(test)]
+#[path = "manifest_tests.rs"]
+mod tests;

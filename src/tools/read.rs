@@ -8,8 +8,8 @@ use toml::{Table, Value};
 
 use super::catalogue::ManifestError;
 use super::manifest::{
-    Applies, Argument, Cwd, Format, Install, InstallKind, Limits, Manifest, Part, Place, ReportSource, Run,
-    SeverityMap, Stream, Template, Version, Weights,
+    Applies, Argument, ByRule, Cwd, Format, Install, InstallKind, Limits, Manifest, Part, Place,
+    ReportSource, Run, SeverityMap, Stream, Template, Version, Weights,
 };
 use super::reader::{Errors, Reader, as_bool, as_count, as_list, as_text, as_word, wrong};
 use crate::domain::ids::ToolName;
@@ -130,6 +130,7 @@ fn glob_set(table: &Reader<'_>, key: &str, globs: &[String]) -> Option<GlobSet> 
 
 fn run(table: Reader<'_>) -> Option<Run> {
     let args = table.required("args", as_list(as_argument));
+    let args_for_files = table.maybe("args_for_files", as_list(as_argument));
     let cwd = table.required(
         "cwd",
         as_word(&[
@@ -147,6 +148,7 @@ fn run(table: Reader<'_>) -> Option<Run> {
     table.finish();
     Some(Run {
         args: args?,
+        args_for_files,
         cwd: cwd?,
         pass_env,
         env,
@@ -282,7 +284,7 @@ fn weights(table: Reader<'_>) -> Option<Weights> {
 fn severity(table: Reader<'_>) -> Option<SeverityMap> {
     let default = table.required("default", as_severity);
     let words = severities(table.maybe_table("words"));
-    let rules = severities(table.maybe_table("rules"));
+    let rules = ByRule(severities(table.maybe_table("rules")));
     table.finish();
     Some(SeverityMap {
         default: default?,
@@ -304,14 +306,14 @@ fn as_severity(value: &Value) -> Result<Severity, String> {
         .map_err(|error: crate::domain::severity::UnknownSeverity| error.to_string())
 }
 
-fn cwe(table: Reader<'_>) -> BTreeMap<String, Vec<u32>> {
+fn cwe(table: Reader<'_>) -> ByRule<Vec<u32>> {
     let entries = table.entries(as_list(as_count(u32::from(u16::MAX))));
     let sorted = entries.into_iter().map(|(rule, mut numbers)| {
         numbers.sort_unstable();
         numbers.dedup();
         (rule.to_owned(), numbers)
     });
-    sorted.collect()
+    ByRule(sorted.collect())
 }
 
 fn install(table: Reader<'_>) -> Option<Install> {

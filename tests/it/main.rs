@@ -6,6 +6,7 @@
 )]
 
 mod tidy;
+mod tools;
 mod snapshot;
 mod process_world;
 mod process;

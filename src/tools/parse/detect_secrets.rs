@@ -11,6 +11,7 @@ use crate::domain::verdict::{Report, UnreadableReport};
 
 use super::draft::{Builder, Draft, json, region, unreadable};
 use super::output::Input;
+use super::text::{Encoding, encoding};
 
 const CHECKING: &str = "INFO\tChecking file: ";
 const SKIPPING: &str = "INFO\tSkipping \"";
@@ -52,6 +53,10 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
     for line in log.lines() {
         if let Some((_, path)) = line.split_once(CHECKING) {
             checked.push(path);
+            // It opens such a file, cannot decode it, and says nothing.
+            if matches!(encoding(path.as_ref()), Encoding::Wide | Encoding::Other) {
+                builder.gap(path, "the tool reads only UTF-8");
+            }
         } else if let Some((_, path)) = line.split_once(UNREADABLE) {
             builder.gap(path, "the tool could not open it");
         } else if let Some((path, why)) = line

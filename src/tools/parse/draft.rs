@@ -1,5 +1,6 @@
 //! What all parsers build with: findings with cleaned text and inner paths, gaps, and the reading of JSON.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -112,7 +113,7 @@ impl<'a> Builder<'a> {
             tool: manifest.name.clone(),
             rule: clean_text(draft.rule, WORD_BYTES_MAX),
             severity: manifest.severity.of(draft.rule, draft.severity),
-            message: clean_text(draft.message, MESSAGE_BYTES_MAX).trim().to_owned(),
+            message: self.words(draft.message, MESSAGE_BYTES_MAX),
             location,
             cwe,
             help: draft.help.map(|help| clean_text(help, WORD_BYTES_MAX)),
@@ -124,7 +125,7 @@ impl<'a> Builder<'a> {
     /// A file the tool names as not analysed. One outside of the target is nobody's gap.
     pub(super) fn gap(&mut self, path: &str, why: &str) {
         if let Some(path) = self.inner(path) {
-            let why = clean_text(why, WORD_BYTES_MAX).trim().to_owned();
+            let why = self.words(why, WORD_BYTES_MAX);
             self.report.gaps.push(Gap { path, why });
         }
     }
@@ -157,6 +158,12 @@ impl<'a> Builder<'a> {
         self.report
     }
 
+    /// Cleaned text; the snapshot's place on this machine is nobody's business.
+    fn words(&self, text: &str, bytes_max: usize) -> String {
+        let text = without_root(text, self.input.output.target_root);
+        clean_text(&text, bytes_max).trim().to_owned()
+    }
+
     fn path(&self, path: &str) -> Result<String, UnreadableReport> {
         self.inner(path).ok_or_else(|| {
             malformed(format!(
@@ -167,6 +174,14 @@ impl<'a> Builder<'a> {
 
     fn inner(&self, path: &str) -> Option<String> {
         inner_path(path, self.input.output.target_root)
+    }
+}
+
+/// `text` with the paths in it relative to the target.
+pub(super) fn without_root<'t>(text: &'t str, root: &Path) -> Cow<'t, str> {
+    match root.to_str() {
+        Some(root) if text.contains(root) => Cow::Owned(text.replace(&format!("{root}/"), "")),
+        _ => Cow::Borrowed(text),
     }
 }
 

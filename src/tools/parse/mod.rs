@@ -5,6 +5,7 @@
 
 mod output;
 mod draft;
+mod text;
 mod sarif;
 mod bandit;
 mod detect_secrets;

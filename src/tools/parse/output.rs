@@ -7,7 +7,7 @@ use crate::domain::outcome::FailureReason;
 use crate::domain::verdict::{Report, UnreadableReport};
 use crate::tools::manifest::{Format, Manifest, Stream};
 
-use super::draft::unreadable;
+use super::draft::{unreadable, without_root};
 use super::{bandit, detect_secrets, eslint, gitleaks, pip_audit, ruff, sarif, semgrep, vulture};
 
 /// All that a run of a tool left behind. The exit code is already known to let the report be believed.
@@ -74,7 +74,10 @@ pub fn parse(manifest: &Manifest, output: &Output<'_>) -> Result<Report, Unreada
         Format::Semgrep => semgrep::parse,
         Format::Vulture => vulture::parse,
     };
-    parser(&input)
+    parser(&input).map_err(|error| UnreadableReport {
+        detail: without_root(&error.detail, output.target_root).into_owned(),
+        ..error
+    })
 }
 
 fn refuse_too_large(input: &Input<'_>) -> Result<(), UnreadableReport> {

@@ -87,9 +87,6 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
             help: found.extra.metadata.source.as_ref().and_then(Value::as_str),
         })?;
     }
-    for skipped in &document.paths.skipped {
-        builder.gap(&skipped.path, &skipped.reason);
-    }
     for trouble in &document.errors {
         let said = trouble.message.as_deref().or(trouble.long_msg.as_deref());
         let said = said.unwrap_or("no reason given");
@@ -101,6 +98,11 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
             }
             None => {}
         }
+    }
+    // A file with an error is skipped too, in a word that says less.
+    let explained = |path: &String| document.errors.iter().any(|it| it.path.as_ref() == Some(path));
+    for skipped in document.paths.skipped.iter().filter(|it| !explained(&it.path)) {
+        builder.gap(&skipped.path, &skipped.reason);
     }
     Ok(builder.files(document.paths.scanned.iter().map(String::as_str)))
 }

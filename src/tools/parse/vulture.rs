@@ -85,7 +85,7 @@ fn rule(message: &str) -> String {
     words.split_whitespace().collect::<Vec<_>>().join("-")
 }
 
-/// `path:line: what`, or the error of a file that is not UTF-8.
+/// `path:line: what`, `path: what`, or the error of a file that is not UTF-8.
 fn complaint(builder: &mut Builder<'_>, line: &str) -> Option<()> {
     if let Some(rest) = line.strip_prefix(NOT_READ) {
         let path = rest.split(" - ").next().unwrap_or(rest);
@@ -93,7 +93,7 @@ fn complaint(builder: &mut Builder<'_>, line: &str) -> Option<()> {
         return Some(());
     }
     let (place, why) = line.split_once(": ")?;
-    let (path, line) = place.rsplit_once(':').unwrap_or((place, "0"));
-    let names_a_place = path.starts_with('/') && line.parse::<i64>().is_ok();
+    let (path, line) = place.rsplit_once(':').unwrap_or((place, "None"));
+    let names_a_place = path.starts_with('/') && (line == "None" || line.parse::<i64>().is_ok());
     names_a_place.then(|| builder.gap(path, why))
 }
