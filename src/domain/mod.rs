@@ -4,6 +4,7 @@
 //! what a job is ([`job`]), and the rules of the house.
 
 pub mod finding;
+pub mod fingerprint;
 pub mod ids;
 pub mod job;
 pub mod admission;
