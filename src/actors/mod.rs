@@ -8,4 +8,5 @@ pub mod server;
 pub mod supervise;
 
 pub mod process;
+pub mod store;
 pub mod jobs;

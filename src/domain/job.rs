@@ -120,8 +120,9 @@ pub enum Conclusion {
     Pending,
 }
 
-/// What can happen to a job, in past tense.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What can happen to a job, in past tense. Stored as it is: a released shape is only added to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum JobEvent {
     /// It left the queue.
     Started,

@@ -1,0 +1,171 @@
+//! The client: what the rest of the daemon knows of the store. Every method is bounded in time, and a write that
+//! returned `Ok` is on the disk.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::server::StoreMessage;
+use super::writer::{Committed, Done};
+use crate::actors::mailbox::{Address, CallError, Reply};
+use crate::domain::fingerprint::Stamped;
+use crate::domain::ids::{JobId, Principal};
+use crate::domain::job::{JobEvent, JobView};
+use crate::store::events::{self, StoredEvent};
+use crate::store::findings::{self, FindingsPage, FindingsQuery};
+use crate::store::jobs::{self, JobsCursor, JobsPage};
+use crate::store::record::{self, Record};
+use crate::store::{StoreError, findings::export};
+
+/// Longest wait for a write. A group takes milliseconds; a disk that takes seconds is about to fail.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest wait for a read. Pages are small; an export of a large job takes a second.
+const READ_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The way to the store. Cheap to clone; bound to one life of the actor.
+#[derive(Debug, Clone)]
+pub struct Store {
+    address: Address<StoreMessage>,
+}
+
+/// Now, as it is stored: RFC 3339, UTC.
+pub(super) fn now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
+impl Store {
+    pub fn new(address: Address<StoreMessage>) -> Self {
+        Self { address }
+    }
+
+    /// Writes a job that was let in. Writing it twice is the same as writing it once, so `Unknown` may be retried.
+    pub async fn submit(&self, job: JobView) -> Result<(), StoreError> {
+        self.write(move |connection| record::submit(connection, &job).map(drop))
+            .await
+    }
+
+    /// Writes an event of a job, with what it changes and, for a run's end, with its findings: all of it or nothing.
+    /// Says whether it changed anything: an event that comes too late does not. So `Unknown` may be retried.
+    pub async fn record(
+        &self,
+        job: JobId,
+        event: JobEvent,
+        findings: Vec<Stamped>,
+    ) -> Result<bool, StoreError> {
+        let record = Record {
+            job,
+            event,
+            findings,
+            at: now(),
+        };
+        self.write(move |connection| record::record(connection, &record))
+            .await
+    }
+
+    /// Ends every job that has not ended, as orphaned by a restart. To be called before the first job is let in: by
+    /// construction nothing is under way then. Returns the jobs it ended.
+    pub async fn recover(&self) -> Result<Vec<JobId>, StoreError> {
+        let at = now();
+        self.write(move |connection| record::recover(connection, &at))
+            .await
+    }
+
+    /// A job of this principal.
+    pub async fn job(&self, principal: Principal, id: JobId) -> Result<Option<JobView>, StoreError> {
+        self.read(move |connection| jobs::of_principal(connection, &principal, id))
+            .await
+    }
+
+    /// Jobs of this principal, newest first.
+    pub async fn jobs(
+        &self,
+        principal: Principal,
+        after: Option<JobsCursor>,
+        limit: u32,
+    ) -> Result<JobsPage, StoreError> {
+        self.read(move |connection| jobs::page(connection, &principal, after, limit))
+            .await
+    }
+
+    /// Findings, worst first.
+    pub async fn findings(
+        &self,
+        query: FindingsQuery,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<FindingsPage, StoreError> {
+        self.read(move |connection| findings::page(connection, &query, cursor.as_deref(), limit))
+            .await
+    }
+
+    /// A job with its findings, for an export; see [`export`] for how many at most.
+    pub async fn export(
+        &self,
+        principal: Principal,
+        id: JobId,
+    ) -> Result<Option<(JobView, Vec<Stamped>)>, StoreError> {
+        self.read(move |connection| export(connection, &principal, id))
+            .await
+    }
+
+    /// A job's events from number `from` on; `None` if it is not this principal's.
+    pub async fn events(
+        &self,
+        principal: Principal,
+        id: JobId,
+        from: u64,
+    ) -> Result<Option<Vec<StoredEvent>>, StoreError> {
+        self.read(move |connection| events::page(connection, &principal, id, from))
+            .await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let request = |reply: Reply<Result<T, StoreError>>| {
+            StoreMessage::Write(Box::new(move |connection| {
+                let result = connection.and_then(work);
+                Done {
+                    kept: result.is_ok(),
+                    answer: Box::new(move |committed| reply.send(after_commit(result, committed))),
+                }
+            }))
+        };
+        match self.address.call(request, WRITE_PATIENCE).await {
+            Ok(result) => result,
+            Err(CallError::Full { .. }) => Err(StoreError::Busy),
+            Err(error) => Err(StoreError::Unknown {
+                why: error.to_string(),
+            }),
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let request = |reply: Reply<Result<T, StoreError>>| {
+            StoreMessage::Read(Box::new(move |connection| {
+                if !reply.is_abandoned() {
+                    reply.send(connection.and_then(work));
+                }
+            }))
+        };
+        match self.address.call(request, READ_PATIENCE).await {
+            Ok(result) => result,
+            Err(CallError::Full { .. }) => Err(StoreError::Busy),
+            Err(error) => Err(StoreError::NoAnswer {
+                why: error.to_string(),
+            }),
+        }
+    }
+}
+
+/// A write that failed by itself wrote nothing, whatever became of its group.
+fn after_commit<T>(result: Result<T, StoreError>, committed: Committed) -> Result<T, StoreError> {
+    match (result, committed) {
+        (Ok(_), Committed::Unknown { why }) => Err(StoreError::Unknown { why }),
+        (result, _) => result,
+    }
+}

@@ -1,0 +1,108 @@
+//! From a path to a connection that can be trusted, or a named reason why not. A file that cannot be trusted is never
+//! changed, moved or replaced: it may be all that is left.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::schema::{MigrationError, migrate};
+
+/// Name of the database in the data directory.
+pub const DATABASE: &str = "proctor.db";
+/// First SQLite without the bug by which two connections in WAL mode can corrupt a database (3.7.0 to 3.51.2).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// Longest wait for another connection's lock. Ours are short; another program (a backup) may hold one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages in memory, in KiB (negative by SQLite's convention): index pages of a large table stay hot.
+const CACHE_KIB: i32 = -64 * 1024;
+/// The log's file is cut back to this after a checkpoint, in bytes.
+const LOG_BYTES_KEPT: i64 = 64 << 20;
+/// Statements kept compiled per connection; there are some thirty.
+const STATEMENTS_CACHED: usize = 64;
+
+/// Why a database cannot be used. All but `Sql` need a person.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(
+        "SQLite {found} can corrupt this database: at least 3.51.3 is needed; build with the bundled one"
+    )]
+    SqliteTooOld { found: &'static str },
+    #[error(
+        "database {path} is damaged ({why}); it was left as it is: restore a backup, or move it away to start empty"
+    )]
+    Corrupt { path: PathBuf, why: String },
+    #[error("database {path}: {source}")]
+    Schema { path: PathBuf, source: MigrationError },
+    #[error("database {path} cannot be opened: {source}")]
+    Sql { path: PathBuf, source: rusqlite::Error },
+}
+
+/// The connection that writes: checks the file that is there, or creates one, and brings its schema up to date.
+pub fn writer(path: &Path) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(OpenError::SqliteTooOld {
+            found: rusqlite::version(),
+        });
+    }
+    if path.exists() {
+        // Read-only: closing a connection that may write would copy the log into the file, damaged or not.
+        check(&reader(path)?, path)?;
+    }
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|error| refused(path, error))?;
+    set_up(&connection).map_err(|error| refused(path, error))?;
+    migrate(&mut connection).map_err(|source| OpenError::Schema {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(connection)
+}
+
+/// A connection that only reads a file that is there.
+pub fn reader(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| refused(path, error))?;
+    tune(&connection).map_err(|error| refused(path, error))?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    tune(connection)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // FULL: with WAL, NORMAL loses the last commits when power is cut, and an acknowledgement is a promise.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_KEPT, |_| Ok(()))
+}
+
+fn tune(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    connection.pragma_update(None, "cache_size", CACHE_KIB)
+}
+
+fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| refused(path, error))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(OpenError::Corrupt {
+        path: path.to_owned(),
+        why: verdict,
+    })
+}
+
+fn refused(path: &Path, error: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Corrupt {
+            path,
+            why: error.to_string(),
+        },
+        _ => OpenError::Sql { path, source: error },
+    }
+}
