@@ -10,3 +10,6 @@ pub mod supervise;
 pub mod process;
 pub mod store;
 pub mod jobs;
+pub mod handles;
+pub mod session;
+pub mod gateway;

@@ -1,6 +1,6 @@
 //! The JSON-RPC 2.0 envelope: one message in, one message out. Ids and parameters are carried as the bytes that came.
 //!
-//! Refused before anything is read from a message: batches, nesting beyond [`JSON_DEPTH_MAX`], and a key that occurs
+//! Refused before anything is read from a message: batches, nesting beyond a limit, and a key that occurs
 //! twice in one object (two readers of such a message may see two different messages).
 
 use std::hash::{Hash, Hasher};
@@ -110,10 +110,10 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawV
     Box::deserialize(deserializer).map(Some)
 }
 
-/// Reads one message.
-pub fn parse(text: &str) -> Result<Incoming, Rejected> {
+/// Reads one message, nested `depth_max` levels at most.
+pub fn parse(text: &str, depth_max: usize) -> Result<Incoming, Rejected> {
     let nameless = |error| Rejected { id: None, error };
-    strict::check(text).map_err(nameless)?;
+    strict::check(text, depth_max).map_err(nameless)?;
     if text.trim_ascii_start().starts_with('[') {
         return Err(nameless(WireError::InvalidRequest(
             "batches are not taken: send one message per frame".into(),
@@ -172,7 +172,7 @@ struct Notification<'a, P> {
 }
 
 /// The text of an answer.
-pub fn answer<R: Serialize>(id: &Id, result: &R) -> String {
+pub fn answer<R: Serialize + ?Sized>(id: &Id, result: &R) -> String {
     // Serialising into memory fails only for maps whose keys are not strings; no shape of ours has one.
     to_raw_value(result)
         .and_then(|result| {

@@ -1,7 +1,13 @@
+//! The envelope: what is taken, what is refused and under which id.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+
+fn parse(text: &str) -> Result<Incoming, Rejected> {
+    super::parse(text, 64)
+}
 
 fn refused(text: &str) -> (Option<String>, i32) {
     let rejected = parse(text).expect_err(text);

@@ -3,21 +3,14 @@
 
 use std::time::Duration;
 
-/// Deepest nesting of a message, in objects and arrays: ours need 8; far below what would strain a stack.
-pub const JSON_DEPTH_MAX: usize = 64;
 /// Longest request id, in bytes of JSON: real ones are numbers or a UUID, and each is kept while its request lives.
 pub const ID_BYTES_MAX: usize = 256;
-/// Largest message we send, in bytes: the Python `websockets` library kills its session at 1 MiB a message.
-pub const MESSAGE_OUT_BYTES_MAX: usize = 1024 * 1024 - 4 * 1024;
-/// Header block of a request, in bytes, and number of headers: real ones are under 1 KiB.
-pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+/// Headers of a request: real ones have a dozen.
 pub const HEADERS_MAX: usize = 64;
 /// Read buffer of a socket, in bytes: tungstenite's default of 128 KiB is wholly resident, 139 KiB per idle session.
 pub const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Bytes gathered before a batch is written: several small answers leave in one system call.
 pub const WRITE_BUFFER_BYTES: usize = 16 * 1024;
-/// Bytes the framing layer may hold unsent: the largest message and one batch. Its default is no limit at all.
-pub const WRITE_BUFFER_BYTES_MAX: usize = 1024 * 1024 + 64 * 1024;
 /// Kernel send buffer of a socket, in bytes: small, so that a peer that does not read is felt early.
 pub const SEND_BUFFER_BYTES: u32 = 256 * 1024;
 /// Fragments of one message: real clients send one; a flood of 1-byte fragments costs a peer nothing.
@@ -64,6 +57,12 @@ pub struct Limits {
     pub rate_burst: u32,
     /// Largest message taken in, in bytes.
     pub message_in_bytes: usize,
+    /// Largest message sent, in bytes: the Python `websockets` library kills its session at 1 MiB a message.
+    pub message_out_bytes: usize,
+    /// Deepest nesting of a message, in objects and arrays: ours need 8; far below what would strain a stack.
+    pub json_depth: usize,
+    /// Header block of an HTTP request, in bytes: real ones are under 1 KiB.
+    pub header_bytes: usize,
     /// Messages and bytes that wait for one session's socket.
     pub outbound_messages: usize,
     pub outbound_bytes: usize,
@@ -74,6 +73,8 @@ pub struct Limits {
     /// Silence after which the peer is pinged, and silence after that ping until it counts as gone.
     pub ping_after: Duration,
     pub pong_deadline: Duration,
+    /// Time one call may take; longer work is a job.
+    pub call_deadline: Duration,
     /// Time a peer has to answer our close frame.
     pub close_deadline: Duration,
 }
@@ -92,12 +93,16 @@ impl Default for Limits {
             rate_per_second: 20,
             rate_burst: 40,
             message_in_bytes: 4 * 1024 * 1024,
+            message_out_bytes: 1_000_000,
+            json_depth: 64,
+            header_bytes: 16 * 1024,
             outbound_messages: 256,
             outbound_bytes: 1024 * 1024,
             header_deadline: Duration::from_secs(5),
             write_deadline: Duration::from_secs(10),
             ping_after: Duration::from_secs(20),
             pong_deadline: Duration::from_secs(20),
+            call_deadline: Duration::from_secs(120),
             close_deadline: Duration::from_secs(2),
         }
     }

@@ -6,15 +6,14 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::errors::WireError;
-use super::limits::JSON_DEPTH_MAX;
 
 /// Marks our own complaints among serde's, which are about syntax.
 const MARK: &str = "proctor: ";
 
-/// Checks `text`; says why not.
-pub fn check(text: &str) -> Result<(), WireError> {
+/// Checks `text`, which may nest `depth_max` objects and arrays; says why not.
+pub fn check(text: &str, depth_max: usize) -> Result<(), WireError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let walked = Walk { depth: 0 }
+    let walked = Walk { left: depth_max }
         .deserialize(&mut reader)
         .and_then(|()| reader.end());
     walked.map_err(|error| {
@@ -26,19 +25,18 @@ pub fn check(text: &str) -> Result<(), WireError> {
     })
 }
 
-/// A value at `depth`: the number of objects and arrays around it.
+/// A value that may hold `left` more levels.
 #[derive(Clone, Copy)]
 struct Walk {
-    depth: usize,
+    left: usize,
 }
 
 impl Walk {
     fn inside<E: Error>(self) -> Result<Self, E> {
-        let depth = self.depth + 1;
-        if depth > JSON_DEPTH_MAX {
-            return Err(E::custom(format!("{MARK}nested deeper than {JSON_DEPTH_MAX}")));
+        match self.left.checked_sub(1) {
+            Some(left) => Ok(Self { left }),
+            None => Err(E::custom(format!("{MARK}nested too deep"))),
         }
-        Ok(Self { depth })
     }
 }
 

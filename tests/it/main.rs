@@ -14,3 +14,5 @@ mod process_output;
 mod process_environment;
 mod process_leftovers;
 mod cli;
+mod support;
+mod gateway;

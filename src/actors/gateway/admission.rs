@@ -1,0 +1,257 @@
+//! Who is inside: connections and sessions counted by address and by principal, and each principal's share of work.
+//! Permits give back what they took when they are dropped.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::ids::Principal;
+use crate::protocol::errors::{HttpRefusal, WireError};
+use crate::protocol::limits::{HTTP_CONNECTIONS_EXTRA, HTTP_CONNECTIONS_EXTRA_PER_ADDRESS, Limits};
+
+/// What a caller is told to wait when every place for work is taken: a short call's length.
+const OVERLOAD_RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// The book of who is inside.
+#[derive(Debug)]
+pub struct Admission {
+    limits: Limits,
+    book: Mutex<Book>,
+    in_flight: Arc<Semaphore>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    connections: Counter<IpAddr>,
+    addresses: Counter<IpAddr>,
+    principals: Counter<Principal>,
+    /// One per principal ever seen; there are as many as tokens.
+    shares: HashMap<Principal, Arc<Share>>,
+}
+
+/// What is counted by whom, and in all. A key with nothing left is forgotten.
+#[derive(Debug)]
+struct Counter<K> {
+    total: usize,
+    each: HashMap<K, usize>,
+}
+
+impl<K> Default for Counter<K> {
+    fn default() -> Self {
+        Self {
+            total: 0,
+            each: HashMap::new(),
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone> Counter<K> {
+    fn of(&self, key: &K) -> usize {
+        self.each.get(key).copied().unwrap_or(0)
+    }
+
+    fn add(&mut self, key: &K) {
+        self.total += 1;
+        *self.each.entry(key.clone()).or_default() += 1;
+    }
+
+    fn remove(&mut self, key: &K) {
+        self.total -= 1;
+        if let Some(count) = self.each.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                self.each.remove(key);
+            }
+        }
+    }
+}
+
+impl Admission {
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            book: Mutex::new(Book::default()),
+            in_flight: Arc::new(Semaphore::new(limits.in_flight)),
+        })
+    }
+
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Sessions now.
+    pub fn sessions(&self) -> usize {
+        self.lock().principals.total
+    }
+
+    /// A place for one TCP connection, whatever it wants; `None` when even a refusal would cost too much.
+    pub fn connect(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionPermit> {
+        let address = network_of(address);
+        let mut book = self.lock();
+        let full = book.connections.total >= self.limits.sessions + HTTP_CONNECTIONS_EXTRA;
+        let most = self.limits.sessions_per_address + HTTP_CONNECTIONS_EXTRA_PER_ADDRESS;
+        if full || book.connections.of(&address) >= most {
+            return None;
+        }
+        book.connections.add(&address);
+        Some(ConnectionPermit {
+            admission: Arc::clone(self),
+            address,
+        })
+    }
+
+    /// A place for one session.
+    pub fn open(
+        self: &Arc<Self>,
+        address: IpAddr,
+        principal: &Principal,
+    ) -> Result<SessionPermit, HttpRefusal> {
+        let address = network_of(address);
+        let mut book = self.lock();
+        let share = book.share_of(principal, &self.limits);
+        if let Err(wait) = share.pace() {
+            return Err(HttpRefusal::RateLimited(wait));
+        }
+        if book.principals.total >= self.limits.sessions {
+            return Err(HttpRefusal::Full);
+        }
+        if book.addresses.of(&address) >= self.limits.sessions_per_address {
+            return Err(HttpRefusal::TooMany("address"));
+        }
+        if book.principals.of(principal) >= self.limits.sessions_per_principal {
+            return Err(HttpRefusal::TooMany("principal"));
+        }
+        book.addresses.add(&address);
+        book.principals.add(principal);
+        Ok(SessionPermit {
+            admission: Arc::clone(self),
+            address,
+            principal: principal.clone(),
+            share,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        // Nothing panics while the lock is held, so a poisoned book is still right.
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Book {
+    fn share_of(&mut self, principal: &Principal, limits: &Limits) -> Arc<Share> {
+        let made = || Arc::new(Share::new(limits));
+        Arc::clone(self.shares.entry(principal.clone()).or_insert_with(made))
+    }
+}
+
+/// One TCP connection's place.
+#[derive(Debug)]
+pub struct ConnectionPermit {
+    admission: Arc<Admission>,
+    address: IpAddr,
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        self.admission.lock().connections.remove(&self.address);
+    }
+}
+
+/// One session's place, and its way to its principal's share.
+#[derive(Debug)]
+pub struct SessionPermit {
+    admission: Arc<Admission>,
+    address: IpAddr,
+    principal: Principal,
+    share: Arc<Share>,
+}
+
+impl SessionPermit {
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.admission.limits
+    }
+
+    /// Counts one request against the principal's rate.
+    pub fn pace(&self) -> Result<(), WireError> {
+        self.share.pace().map_err(|retry_after| WireError::RateLimited {
+            per_second: self.admission.limits.rate_per_second,
+            retry_after,
+        })
+    }
+
+    /// A place for one call among the principal's and among all.
+    pub fn start_call(&self) -> Result<CallPermit, WireError> {
+        let taken = |what| WireError::Overloaded {
+            what,
+            retry_after: OVERLOAD_RETRY_AFTER,
+        };
+        let own = Arc::clone(&self.share.in_flight).try_acquire_owned();
+        let own = own.map_err(|_| taken("as many calls of this principal run as may"))?;
+        let all = Arc::clone(&self.admission.in_flight).try_acquire_owned();
+        let all = all.map_err(|_| taken("as many calls run as the daemon allows"))?;
+        Ok(CallPermit { _own: own, _all: all })
+    }
+}
+
+impl Drop for SessionPermit {
+    fn drop(&mut self) {
+        let mut book = self.admission.lock();
+        book.addresses.remove(&self.address);
+        book.principals.remove(&self.principal);
+    }
+}
+
+/// One call's place.
+#[derive(Debug)]
+pub struct CallPermit {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+/// What one principal may use, over all its sessions.
+#[derive(Debug)]
+struct Share {
+    rate: DefaultDirectRateLimiter,
+    in_flight: Arc<Semaphore>,
+}
+
+impl Share {
+    fn new(limits: &Limits) -> Self {
+        let positive = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let quota =
+            Quota::per_second(positive(limits.rate_per_second)).allow_burst(positive(limits.rate_burst));
+        Self {
+            rate: RateLimiter::direct(quota),
+            in_flight: Arc::new(Semaphore::new(limits.in_flight_per_principal)),
+        }
+    }
+
+    fn pace(&self) -> Result<(), Duration> {
+        self.rate
+            .check()
+            .map_err(|early| early.wait_time_from(DefaultClock::default().now()))
+    }
+}
+
+/// What counts as one address: an IPv4 address, or an IPv6 network of 64 bits, which is what one host is given.
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "admission_tests.rs"]
+mod tests;

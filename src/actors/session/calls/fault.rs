@@ -1,0 +1,81 @@
+//! `fault`: panics, sleeps and big answers on request, for the tests of crashes and back-pressure. Never in a release
+//! build.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until};
+
+use crate::actors::session::SessionMessage;
+use crate::actors::session::call::{Call, CallContext, CallError, Hints};
+
+/// Progress reports of one sleep.
+const STEPS: u32 = 10;
+
+/// What is to go wrong.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// The call panics: its caller gets an internal error, nobody else anything.
+    PanicCall,
+    /// The session panics: its client is disconnected, nobody else is.
+    PanicSession,
+    /// The call takes `ms` and reports progress ten times on the way.
+    Sleep,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FaultArguments {
+    kind: Kind,
+    /// Milliseconds until it happens.
+    #[serde(default)]
+    ms: u32,
+    /// Bytes of filler in the answer.
+    #[serde(default)]
+    #[schemars(range(max = 16_777_216))]
+    bytes: u32,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct FaultAnswer {
+    slept_ms: u32,
+    filler: String,
+}
+
+pub(super) struct Fault;
+
+impl Call for Fault {
+    const NAME: &'static str = "fault";
+    const TITLE: &'static str = "Inject a fault";
+    const DESCRIPTION: &'static str = "Test build only: panics, sleeps, or answers with many bytes.";
+    const HINTS: Hints = Hints::READ;
+    type Arguments = FaultArguments;
+    type Answer = FaultAnswer;
+
+    async fn call(arguments: FaultArguments, context: CallContext) -> Result<FaultAnswer, CallError> {
+        let began = Instant::now();
+        let whole = Duration::from_millis(arguments.ms.into());
+        for step in 1..=STEPS {
+            sleep_until(began + whole * step / STEPS).await;
+            context
+                .progress
+                .report(step.into(), Some(STEPS.into()), format!("step {step} of {STEPS}"));
+        }
+        match arguments.kind {
+            Kind::PanicCall => panic!("a call was asked to panic"),
+            Kind::PanicSession => {
+                drop(context.session.try_send(SessionMessage::Panic));
+                std::future::pending().await
+            }
+            Kind::Sleep => {
+                let filler = "x".repeat(usize::try_from(arguments.bytes).unwrap_or(usize::MAX));
+                Ok(FaultAnswer {
+                    slept_ms: arguments.ms,
+                    filler,
+                })
+            }
+        }
+    }
+}

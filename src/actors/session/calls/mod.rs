@@ -1,0 +1,8 @@
+//! Our MCP tools, one file each. A new one is a file here that implements `Call`, and its row in [`table`].
+
+pub mod table;
+mod tools;
+#[cfg(feature = "fault-injection")]
+mod fault;
+
+pub use tools::Nothing;

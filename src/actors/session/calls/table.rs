@@ -1,0 +1,21 @@
+//! The table itself, in the order in which clients see it.
+
+use super::tools::Tools;
+use crate::actors::session::table::{Row, Table};
+
+/// Every tool we publish. The first one bears empty arguments: conformance kits call it so.
+pub fn table() -> Table {
+    Table::new(vec![
+        Row::of::<Tools>(),
+        #[cfg(feature = "fault-injection")]
+        Row::of::<super::fault::Fault>(),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_row_can_be_built() {
+        assert!(super::table().find("tools").is_ok());
+    }
+}
