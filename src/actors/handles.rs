@@ -4,8 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::Value;
-
+use crate::domain::tree::TreeNode;
 use crate::protocol::api::ToolsAnswer;
 
 /// A question with a quick answer: reads memory, waits for nobody.
@@ -15,7 +14,7 @@ pub type Source<T> = Arc<dyn Fn() -> T + Send + Sync>;
 #[derive(Clone)]
 pub struct Handles {
     /// The live tree: every actor, its state, restarts, mailbox depth and limit.
-    pub tree: Source<Value>,
+    pub tree: Source<TreeNode>,
     /// The catalogue, and which of its tools are installed.
     pub tools: Source<ToolsAnswer>,
     /// Whether new work can be taken; if not, why.

@@ -16,3 +16,8 @@ mod process_leftovers;
 mod cli;
 mod support;
 mod gateway;
+mod limits;
+#[cfg(feature = "fault-injection")]
+mod session;
+#[cfg(feature = "fault-injection")]
+mod session_crash;

@@ -6,7 +6,6 @@
 //! Spoken to by the root, which drains and closes it; clients never reach its mailbox. Its death closes every
 //! connection; its supervisor starts it again on the same port.
 
-use std::net::TcpListener as Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::admission::Admission;
 use super::listener::{self, Shared};
 use super::phase::Phase;
-use super::sessions::Sessions;
-use super::settings::Settings;
-use crate::actors::handles::Handles;
+use super::sessions::{Plan, Sessions};
 use crate::actors::mailbox::{Lane, Message, Reply};
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::session::calls::table::table;
@@ -45,12 +42,8 @@ impl Message for GatewayMessage {
 }
 
 /// What the gateway is made of.
-#[derive(Clone)]
 pub struct GatewayArguments {
-    /// The port, taken with [`listener::bind`].
-    pub listener: Arc<Bound>,
-    pub settings: Settings,
-    pub handles: Handles,
+    pub plan: Plan,
     pub sessions: Sessions,
 }
 
@@ -68,22 +61,22 @@ impl Server for Gateway {
     type Arguments = GatewayArguments;
 
     async fn init(
-        arguments: GatewayArguments,
+        GatewayArguments { plan, sessions }: GatewayArguments,
         context: &Context<GatewayMessage>,
     ) -> Result<Self, StartError> {
         let unusable = |error: std::io::Error| {
             StartError::Permanent(format!("the listening socket is unusable: {error}"))
         };
-        let listener = arguments.listener.try_clone().map_err(unusable)?;
+        let listener = plan.listener.try_clone().map_err(unusable)?;
         listener.set_nonblocking(true).map_err(unusable)?;
         let listener = TcpListener::from_std(listener).map_err(unusable)?;
         let (sender, phase) = watch::channel(Phase::Serving);
         let shared = Arc::new(Shared {
-            admission: Admission::new(arguments.settings.limits),
-            settings: arguments.settings,
-            handles: arguments.handles,
+            admission: Admission::new(plan.settings.limits),
+            settings: plan.settings,
+            handles: plan.handles,
             table: Arc::new(table()),
-            sessions: arguments.sessions,
+            sessions,
             phase,
         });
         let over = CancellationToken::new();

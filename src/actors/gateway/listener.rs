@@ -1,6 +1,7 @@
 //! The accept loop: one port, one task, which owns a task per connection.
 
-use std::net::{SocketAddr, TcpListener as Bound};
+use std::net::{Shutdown, SocketAddr, TcpListener as Bound};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,8 +89,19 @@ pub async fn run(listener: TcpListener, shared: Arc<Shared>) {
             () = closing(&mut phase) => break,
         }
     }
-    drop(listener);
+    refuse(listener);
     while connections.join_next().await.is_some() {}
+}
+
+/// Others hold the port as well (the tree, for a restart): it is shut for all of them, so that clients are refused at
+/// once instead of waiting for nobody.
+fn refuse(listener: TcpListener) {
+    let shut = listener
+        .into_std()
+        .and_then(|listener| std::net::TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both));
+    if let Err(error) = shut {
+        tracing::warn!(%error, "cannot shut the port");
+    }
 }
 
 async fn closing(phase: &mut watch::Receiver<Phase>) {

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`phase`] (serving, draining, closing), [`token`], [`origin`] and [`admission`] (who may come in),
 //! [`settings`], [`http`] (before the 101), [`metered`] and [`pump`] (after it), [`connection`] (from first byte to
-//! last), [`sessions`], [`listener`] (the accept loop), [`actor`].
+//! last), [`listener`] (the accept loop), [`actor`],
+//! [`sessions`] (the gateway's part of the tree).
 
 pub mod phase;
 pub mod token;
@@ -13,8 +14,9 @@ pub mod http;
 pub mod metered;
 pub mod pump;
 pub mod connection;
-pub mod sessions;
 pub mod listener;
 pub mod actor;
+pub mod sessions;
 
-pub use actor::{Gateway, GatewayArguments, GatewayMessage};
+pub use actor::{Gateway, GatewayMessage};
+pub use sessions::{Plan, child};

@@ -26,8 +26,12 @@ const TABLE: &[Row] = &[Row {
     name: "tree",
     description: "The live supervision tree: every actor, its state, restarts, mailbox depth and limit.",
     mime_type: "application/json",
-    read: |_, context| async move { Ok((context.handles.tree)().to_string()) }.boxed(),
+    read: |_, context| async move { as_json(&(context.handles.tree)()) }.boxed(),
 }];
+
+fn as_json(value: &impl serde::Serialize) -> Result<String, CallError> {
+    serde_json::to_string(value).map_err(|_| WireError::Internal.into())
+}
 
 /// What a URI's `{parameters}` stand for, in order.
 #[derive(Debug, PartialEq, Eq)]

@@ -153,11 +153,4 @@ impl Client {
         soon("a close", self.socket.close(None)).await.expect("closed");
         while let Some(Ok(_)) = soon("the peer's close", self.socket.next()).await {}
     }
-
-    /// Whether the port is shut: a connection is made by the kernel's backlog at most, and never answered.
-    pub async fn is_refused(world: &World) -> bool {
-        super::raw::exchange(world.address, b"GET /livez HTTP/1.1\r\n\r\n")
-            .await
-            .is_empty()
-    }
 }

@@ -1,20 +1,18 @@
 //! A gateway in this process, on a port of its own.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use proctor::actors::gateway::origin::Doors;
-use proctor::actors::gateway::sessions::Sessions;
 use proctor::actors::gateway::settings::Settings;
 use proctor::actors::gateway::token::{Token, Tokens};
-use proctor::actors::gateway::{Gateway, GatewayArguments, GatewayMessage, listener};
+use proctor::actors::gateway::{GatewayMessage, Plan, child, listener};
 use proctor::actors::handles::Handles;
-use proctor::actors::mailbox::Address;
-use proctor::actors::server::{Spawned, spawn};
+use proctor::actors::mailbox::{Address, Slot};
+use proctor::actors::supervise::{Strategy, Supervisor, SupervisorSpec};
 use proctor::protocol::api::{ToolAnswer, ToolsAnswer};
 use proctor::protocol::limits::Limits;
-use serde_json::json;
 
 use super::client::Client;
 use super::soon;
@@ -24,7 +22,7 @@ pub struct World {
     pub address: SocketAddr,
     pub token: Token,
     pub gateway: Address<GatewayMessage>,
-    _spawned: Spawned<GatewayMessage>,
+    pub root: Supervisor,
 }
 
 /// Limits that let a test do as it likes; each test lowers the one it is about.
@@ -62,18 +60,23 @@ impl World {
         change(&mut settings);
         let bound = listener::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
         let address = bound.local_addr().expect("bound");
-        let arguments = GatewayArguments {
+        let tree = Arc::new(OnceLock::new());
+        let plan = Plan {
             listener: Arc::new(bound),
             settings,
-            handles: handles(),
-            sessions: Sessions::default(),
+            handles: handles(Arc::clone(&tree)),
         };
-        let spawned = spawn::<Gateway>(arguments).await.expect("a gateway");
+        let slot = Slot::new();
+        let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(child(plan, &slot));
+        let root = Supervisor::start(spec).await.expect("a root");
+        root.booted().await.expect("a gateway");
+        tree.set(root.clone()).ok().expect("set once");
+        let gateway = slot.get().expect("running");
         Self {
             address,
             token,
-            gateway: spawned.address.clone(),
-            _spawned: spawned,
+            gateway,
+            root,
         }
     }
 
@@ -101,7 +104,7 @@ impl World {
     }
 }
 
-fn handles() -> Handles {
+fn handles(root: Arc<OnceLock<Supervisor>>) -> Handles {
     let tools = ToolsAnswer {
         tools: vec![ToolAnswer {
             name: "sample".into(),
@@ -113,7 +116,7 @@ fn handles() -> Handles {
         }],
     };
     Handles {
-        tree: Arc::new(|| json!({"id": "root", "children": []})),
+        tree: Arc::new(move || root.get().expect("booted").tree()),
         tools: Arc::new(move || tools.clone()),
         ready: Arc::new(|| Ok(())),
     }
