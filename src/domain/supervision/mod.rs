@@ -17,12 +17,15 @@
 //!   and named, so that a shutdown always ends.
 //!
 //! Reading order: [`exit`] (how a life ends), [`rules`] (children as data), [`child`] (one row and its states),
-//! [`machine`] (events in, actions out), [`order`] (who may start or must stop next), [`requests`] (what may be asked).
+//! [`machine`] (events in, actions out), [`failing`] and [`stopping`] (what a life's end means, and how it is brought
+//! about), [`order`] (who may start or must stop next), [`requests`] (what may be asked).
 
 pub mod exit;
 pub mod rules;
 pub mod child;
 pub mod machine;
+mod failing;
+mod stopping;
 mod order;
 pub mod requests;
 

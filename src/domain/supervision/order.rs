@@ -1,24 +1,41 @@
 //! Whose turn it is: children start in order and stop in reverse, one after the other, and nobody starts while a group
 //! is still being stopped. Called after every event; what it finds is derived from the table alone.
 
-use super::child::{Down, Origin, Status, Then};
-use super::machine::{Action, Ended, Moment, Phase, Place, Supervision};
+use super::child::{Origin, Status, Then};
+use super::machine::{Action, Ended, Phase, Place, Supervision, Turn};
 use super::rules::Strategy;
 
 impl Supervision {
     /// Takes every step that is due.
-    pub(super) fn settle(&mut self, _moment: Moment, mut actions: Vec<Action>) -> Vec<Action> {
-        if self.is_dynamic() {
-            self.settle_unordered(&mut actions);
-        } else if !self.stop_next_doomed(&mut actions) {
-            self.start_in_turn(&mut actions);
+    pub(super) fn take_turns(&mut self, turn: &mut Turn) {
+        let due = std::mem::take(&mut self.due);
+        let is_up = match self.strategy {
+            Strategy::Dynamic { .. } => self.take_all(due, turn),
+            Strategy::OneForOne | Strategy::RestForOne | Strategy::OneForAll => {
+                !self.stop_last_doomed(turn) && self.start_in_turn(turn)
+            }
+        };
+        if is_up && self.phase == Phase::Booting {
+            self.phase = Phase::Serving;
+            turn.act(Action::Booted);
         }
-        self.finish_if_over(&mut actions);
-        actions
+    }
+
+    pub(super) fn finish_if_over(&mut self, turn: &mut Turn) {
+        let Phase::Ending(ended) = &self.phase else { return };
+        if self
+            .children
+            .values()
+            .all(|child| matches!(child.status, Status::Down(_)))
+        {
+            let ended = ended.clone();
+            turn.act(Action::Finished(ended.clone()));
+            self.phase = Phase::Finished(ended);
+        }
     }
 
     /// Who goes down when the child at `failed` does.
-    pub(super) fn doom_group(&mut self, failed: Place, actions: &mut Vec<Action>) {
+    pub(super) fn doom_group(&mut self, failed: Place, turn: &mut Turn) {
         let group: Vec<Place> = match self.strategy {
             Strategy::OneForOne | Strategy::Dynamic { .. } => Vec::new(),
             Strategy::RestForOne => self
@@ -34,40 +51,45 @@ impl Supervision {
         };
         for place in group {
             let then = self.child(place).after_group_stop();
-            self.doom(place, then, actions);
+            self.doom(place, then, turn);
         }
     }
 
     /// Stops everything and ends. The first reason stays.
-    pub(super) fn end(&mut self, ended: Ended, actions: &mut Vec<Action>) {
+    pub(super) fn end(&mut self, ended: Ended, turn: &mut Turn) {
         match self.phase {
             Phase::Booting | Phase::Serving => self.phase = Phase::Ending(ended),
             Phase::Ending(_) | Phase::Finished(_) => return,
         }
+        let then = if self.is_dynamic() {
+            Then::Remove
+        } else {
+            Then::Down
+        };
         for place in self.places() {
-            self.doom(place, Then::Down, actions);
+            self.doom(place, then, turn);
         }
     }
 
-    fn doom(&mut self, place: Place, then: Then, actions: &mut Vec<Action>) {
+    fn doom(&mut self, place: Place, then: Then, turn: &mut Turn) {
         let child = self.child(place);
-        match &mut child.status {
+        match &child.status {
+            Status::Down(_) => {}
+            // An end that somebody asked for is not turned into a restart by a sibling's crash.
+            Status::Stopping(_) if then == Then::Restart => {}
             Status::Starting { .. } | Status::Running { .. } | Status::Stopping(_) => {
-                // An end that somebody asked for is not turned into a restart by a sibling's crash.
-                if !matches!(&child.status, Status::Stopping(_)) || then != Then::Restart {
-                    child.doom = Some(then);
-                }
+                child.doom = Some(then);
+                self.due.push(place);
             }
             Status::Pending(_) | Status::Waiting { .. } => {
                 child.doom = Some(then);
-                self.gone(place, actions);
+                self.gone(place, turn);
             }
-            Status::Down(_) => {}
         }
     }
 
-    /// Stops the last doomed child; true while there is one.
-    fn stop_next_doomed(&mut self, actions: &mut Vec<Action>) -> bool {
+    /// Stops the last doomed child, or waits for its end; false if there is none.
+    fn stop_last_doomed(&mut self, turn: &mut Turn) -> bool {
         let last = self
             .children
             .iter()
@@ -75,100 +97,65 @@ impl Supervision {
             .find_map(|(&place, child)| child.doom.map(|then| (place, then)));
         let Some((place, then)) = last else { return false };
         if !matches!(self.child(place).status, Status::Stopping(_)) {
-            self.begin_stop(place, then, actions);
+            self.begin_stop(place, then, turn);
         }
         true
     }
 
-    fn start_in_turn(&mut self, actions: &mut Vec<Action>) {
+    /// Starts those whose turn it is; true if nobody is held back by one before.
+    fn start_in_turn(&mut self, turn: &mut Turn) -> bool {
         if !matches!(self.phase, Phase::Booting | Phase::Serving) {
-            return;
+            return false;
         }
         for place in self.places() {
-            if let Status::Pending(origin) = self.child(place).status {
-                self.begin_start(place, origin, actions);
-            }
-            if self.blocks_later_ones(place) {
-                return;
+            self.begin_start_if_pending(place, turn);
+            if self.holds_back_later_ones(place) {
+                return false;
             }
         }
-        if self.phase == Phase::Booting {
-            self.phase = Phase::Serving;
-            actions.push(Action::Booted);
-        }
+        true
     }
 
-    /// Whether a child that is not up yet holds back those after it: always where they depend on it; among
-    /// independent ones only its first start, so that they come up in order.
-    fn blocks_later_ones(&self, place: Place) -> bool {
-        match (self.strategy, &self.children[&place].status) {
-            (
-                Strategy::OneForOne,
+    /// A child that is not up yet holds back those after it, if they depend on it. Among independent ones only a first
+    /// start does, so that they come up in order.
+    fn holds_back_later_ones(&self, place: Place) -> bool {
+        let status = &self.children[&place].status;
+        match self.strategy {
+            Strategy::OneForOne => matches!(
+                status,
                 Status::Starting {
-                    origin: Origin::Boot, ..
-                },
-            ) => true,
-            (
-                Strategy::RestForOne | Strategy::OneForAll,
-                Status::Starting { .. } | Status::Waiting { .. },
-            ) => true,
-            (
-                _,
-                Status::Starting { .. }
-                | Status::Waiting { .. }
-                | Status::Pending(_)
-                | Status::Running { .. }
-                | Status::Stopping(_)
-                | Status::Down(_),
-            ) => false,
+                    origin: Origin::Boot,
+                    ..
+                }
+            ),
+            Strategy::RestForOne | Strategy::OneForAll => {
+                matches!(status, Status::Starting { .. } | Status::Waiting { .. })
+            }
+            Strategy::Dynamic { .. } => false,
         }
     }
 
-    fn begin_start(&mut self, place: Place, origin: Origin, actions: &mut Vec<Action>) {
+    fn begin_start_if_pending(&mut self, place: Place, turn: &mut Turn) {
+        let Status::Pending(origin) = self.child(place).status else {
+            return;
+        };
         let generation = self.fresh();
         let child = self.child(place);
         child.status = Status::Starting { generation, origin };
-        actions.push(Action::Start(child.id.clone(), generation));
+        turn.act(Action::Start(child.id.clone(), generation));
     }
 
     /// A dynamic supervisor's children have no order: all that is due happens at once.
-    fn settle_unordered(&mut self, actions: &mut Vec<Action>) {
-        for place in self.places() {
-            let child = self.child(place);
-            match (child.doom, &child.status) {
-                (Some(then), Status::Starting { .. } | Status::Running { .. }) => {
-                    self.begin_stop(place, then, actions);
+    fn take_all(&mut self, due: Vec<Place>, turn: &mut Turn) -> bool {
+        for place in due {
+            match self.children.get(&place).map(|child| (child.doom, &child.status)) {
+                Some((Some(then), Status::Starting { .. } | Status::Running { .. })) => {
+                    self.begin_stop(place, then, turn);
                 }
-                (None, &Status::Pending(origin)) => self.begin_start(place, origin, actions),
+                Some((None, Status::Pending(_))) => self.begin_start_if_pending(place, turn),
                 _ => {}
             }
         }
-        if self.phase == Phase::Booting {
-            self.phase = Phase::Serving;
-            actions.push(Action::Booted);
-        }
-    }
-
-    fn finish_if_over(&mut self, actions: &mut Vec<Action>) {
-        let Phase::Ending(ended) = &self.phase else { return };
-        let over = self
-            .children
-            .values()
-            .all(|child| matches!(child.status, Status::Down(_)));
-        if over {
-            let ended = ended.clone();
-            actions.push(Action::Finished(ended.clone()));
-            self.phase = Phase::Finished(ended);
-        }
-    }
-}
-
-impl Down {
-    /// The reason to show, if there is one.
-    pub fn reason(&self) -> Option<&str> {
-        match self {
-            Down::Unavailable(why) => Some(why),
-            Down::Done | Down::Ignored | Down::Stopped => None,
-        }
+        true
     }
 }

@@ -1,9 +1,9 @@
 //! What others may ask of a supervisor. A request is refused at once with a named reason, or answered later under its
 //! ticket.
 
-use super::child::{Child, Down, Origin, Status, Then};
+use super::child::{Child, Origin, Status, Then};
 use super::exit::StartError;
-use super::machine::{Action, Moment, Phase, Supervision};
+use super::machine::{Action, Moment, Phase, Supervision, Turn};
 use super::rules::{ChildId, Restart, Rules, Strategy};
 
 /// Numbers a request whose answer comes later.
@@ -69,7 +69,7 @@ impl Supervision {
             Strategy::Dynamic { .. } | Strategy::OneForOne | Strategy::RestForOne | Strategy::OneForAll => {}
         }
         self.insert(id, rules, Origin::Added, Some(ticket));
-        Ok(self.settle(moment, Vec::new()))
+        Ok(self.settle(Turn::new(moment)))
     }
 
     /// Starts a child that is down; answered `Started` or `StartFailed`.
@@ -84,9 +84,9 @@ impl Supervision {
         let child = self.child(place);
         match child.status {
             Status::Down(_) => {
-                child.status = Status::Pending(Origin::Asked);
                 child.start_ticket = Some(ticket);
-                Ok(self.settle(moment, Vec::new()))
+                self.pend(place, Origin::Asked);
+                Ok(self.settle(Turn::new(moment)))
             }
             Status::Running { .. } => Err(Refusal::AlreadyStarted(id.clone())),
             Status::Pending(_) | Status::Starting { .. } | Status::Waiting { .. } | Status::Stopping(_) => {
@@ -102,8 +102,8 @@ impl Supervision {
         ticket: Ticket,
         moment: Moment,
     ) -> Result<Vec<Action>, Refusal> {
-        let mut actions = Vec::new();
         let place = self.place(id).ok_or_else(|| Refusal::NotFound(id.clone()))?;
+        let mut turn = Turn::new(moment);
         let forgotten = self.is_dynamic();
         let child = self.child(place);
         let then = match child.rules.restart {
@@ -113,27 +113,21 @@ impl Supervision {
         };
         child.stop_tickets.push(ticket);
         match &mut child.status {
-            Status::Down(Down::Unavailable(_) | Down::Done | Down::Ignored | Down::Stopped) => {
+            Status::Down(_) | Status::Pending(_) | Status::Waiting { .. } => {
                 child.doom = Some(then);
-                self.gone(place, &mut actions);
-            }
-            Status::Pending(_) | Status::Waiting { .. } => {
-                child.doom = Some(then);
-                self.gone(place, &mut actions);
+                self.gone(place, &mut turn);
             }
             Status::Stopping(stopping) => {
                 stopping.then = then;
-                if child.doom.is_some() {
-                    child.doom = Some(then);
-                }
+                child.doom = child.doom.map(|_| then);
             }
-            // Doomed, its turn has not come: it must not wait for its group now.
+            // If it is doomed and its turn has not come: it must not wait for its group now.
             Status::Starting { .. } | Status::Running { .. } => {
                 child.doom = None;
-                self.begin_stop(place, then, &mut actions);
+                self.begin_stop(place, then, &mut turn);
             }
         }
-        Ok(self.settle(moment, actions))
+        Ok(self.settle(turn))
     }
 
     /// Forgets a child that is down.
