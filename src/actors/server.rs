@@ -68,8 +68,20 @@ pub trait Server: Sized + Send + 'static {
 pub enum Stop {
     /// Its work is done.
     Normal,
+    /// What it serves ends in good order, and so does it.
+    Shutdown,
     /// It cannot go on; the supervisor decides what follows.
     Abnormal(String),
+}
+
+impl From<Stop> for Exit {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Normal => Exit::Normal,
+            Stop::Shutdown => Exit::Shutdown,
+            Stop::Abnormal(why) => Exit::Abnormal(why),
+        }
+    }
 }
 
 /// What an actor knows of itself.
@@ -128,6 +140,16 @@ pub struct Spawned<M: Message> {
 }
 
 impl<M: Message> Spawned<M> {
+    /// Takes no more data, finishes what waits, then stops.
+    pub fn drain(&self) {
+        self.address.drain();
+    }
+
+    /// Finishes the message in hand, then stops; what waits is dropped.
+    pub fn stop(&self) {
+        self.address.stop();
+    }
+
     /// Resolves when the actor's task is gone, and with it everything it owned; says how it ended.
     pub async fn ended(self) -> Exit {
         // A join error means aborted with the runtime: nobody is left to care.
@@ -241,8 +263,7 @@ impl<S: Server> Actor for Runner<S> {
             .await;
         match outcome {
             Ok(Ok(())) => {}
-            Ok(Err(Stop::Normal)) => alive.end(Exit::Normal, &myself),
-            Ok(Err(Stop::Abnormal(why))) => alive.end(Exit::Abnormal(why), &myself),
+            Ok(Err(stop)) => alive.end(stop.into(), &myself),
             Err(panic) => {
                 let why = panicked(&*panic);
                 tracing::error!(actor = S::NAME, "{why}");

@@ -6,6 +6,7 @@
 )]
 
 mod tidy;
+mod supervisor_otp;
 mod tools;
 mod snapshot;
 mod process_world;

@@ -166,8 +166,10 @@ impl<M: Message> Address<M> {
         self.actor.stop(None);
     }
 
-    /// Ends the handler at its next await point.
-    pub(crate) fn kill(&self) {
+    /// Ends the actor where it is: its handler at the next await point, without `terminate`. To its supervisor that is a
+    /// failure like a panic. For operators and for tests of containment; who wants an end in good order asks the
+    /// supervisor.
+    pub fn kill(&self) {
         self.gate.vitals.stopping().cancel();
         self.actor.kill();
     }

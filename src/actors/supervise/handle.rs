@@ -135,6 +135,12 @@ impl Supervisor {
         self.post(Event::Hurry);
     }
 
+    /// Ends the supervisor itself where it is; its children are killed with it. To its parent that is a failure: see
+    /// [`Address::kill`].
+    pub fn kill(&self) {
+        self.address.kill();
+    }
+
     /// Begins to stop; [`Supervisor::wait`] says when it is over.
     pub fn request_stop(&self) {
         self.post(Event::Stop);

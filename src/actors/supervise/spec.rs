@@ -86,6 +86,11 @@ impl ChildSpec {
         }
     }
 
+    /// What it lives by.
+    pub fn rules(&self) -> Rules {
+        self.rules
+    }
+
     pub fn restart(mut self, restart: Restart) -> Self {
         self.rules.restart = restart;
         self
