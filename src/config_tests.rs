@@ -264,6 +264,27 @@ fn roots_and_directories_must_be_directories() {
 }
 
 #[test]
+fn a_list_on_the_command_line_may_hold_commas() {
+    let hosts = |text: &str| load("", &[], &[&format!("gateway.allowed_hosts={text}")]);
+    let found = hosts(r#"["one,two", "three"]"#)
+        .unwrap()
+        .config
+        .gateway
+        .allowed_hosts;
+    assert_eq!(found, ["one,two", "three"]);
+    assert_eq!(
+        hosts("one, two").unwrap().config.gateway.allowed_hosts,
+        ["one", "two"]
+    );
+    assert!(
+        hosts("[one")
+            .unwrap_err()
+            .to_string()
+            .contains("not of the right type")
+    );
+}
+
+#[test]
 fn a_file_that_was_asked_for_must_exist() {
     let world = tempfile::tempdir().unwrap();
     let sources = Sources {

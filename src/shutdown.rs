@@ -9,9 +9,10 @@
 //!   [`SAME_ASK`] of the last ask is the same ask.
 
 use std::io;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook_tokio::Signals;
 
@@ -50,34 +51,35 @@ impl Escalation {
     }
 }
 
-/// The process's signals. Dropping it gives them back their default effect only at exit: one owner for a process's
-/// whole life.
+/// The asks that come from outside. One owner for a process's whole life: the signals taken over stay taken over.
 pub struct Shutdown {
-    signals: Signals,
-    escalation: Escalation,
+    asks: Pin<Box<dyn Stream<Item = Ask> + Send>>,
 }
 
 impl Shutdown {
-    /// Takes the signals over; from here on they kill nobody. Needs a runtime.
+    /// Takes the process's signals over; from here on they kill nobody. Needs a runtime.
     pub fn listen() -> io::Result<Self> {
-        Ok(Self {
-            signals: Signals::new([SIGTERM, SIGINT, SIGHUP])?,
-            escalation: Escalation::default(),
-        })
+        let signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let mut escalation = Escalation::default();
+        let asks = signals.filter_map(move |signal| {
+            let ask = escalation.step(Instant::now());
+            tracing::info!(signal = name(signal), ?ask, "asked to stop");
+            std::future::ready(ask)
+        });
+        Ok(Self::of(asks))
     }
 
-    /// Waits for the next ask. May be dropped and called again: a signal not yet taken stays in the stream.
+    /// Asks of another origin than signals: for embedders and tests.
+    pub fn of(asks: impl Stream<Item = Ask> + Send + 'static) -> Self {
+        Self { asks: Box::pin(asks) }
+    }
+
+    /// Waits for the next ask. May be dropped and called again: one that is not yet taken stays in the stream.
     pub async fn next(&mut self) -> Ask {
-        loop {
-            let Some(signal) = self.signals.next().await else {
-                // The stream ends when its handle is closed, which nobody here does.
-                std::future::pending::<()>().await;
-                continue;
-            };
-            if let Some(ask) = self.escalation.step(Instant::now()) {
-                tracing::info!(signal = name(signal), ?ask, "asked to stop");
-                return ask;
-            }
+        match self.asks.next().await {
+            Some(ask) => ask,
+            // A stream that has ended asks for nothing; that of the process never ends.
+            None => std::future::pending().await,
         }
     }
 }

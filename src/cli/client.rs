@@ -30,8 +30,8 @@ const RETRY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Largest message taken from a daemon, in bytes: it sends less than 1 MiB.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The handshake we know. The daemon may answer with another version only if it is not ours.
-const PROTOCOL_VERSION: &str = "2025-11-25";
-const OUR_VERSION: &str = env!("CARGO_PKG_VERSION");
+pub const PROTOCOL_VERSION: &str = "2025-11-25";
+pub const OUR_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Why talking to a daemon failed; each says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -1,86 +1,14 @@
-use std::future::Future;
-
 use tokio::net::TcpListener;
 use tokio_tungstenite::accept_hdr_async;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request as Upgrade, Response};
 
 use super::*;
-use crate::cli::follow::{arguments, follow};
+use crate::cli::fake_daemon::{
+    TOKEN, admit, connected, introduction, play, result, structured, with_handshake,
+};
+use crate::cli::follow::arguments;
 use crate::cli::pages::{self, Wanted};
 use crate::cli::samples;
-use crate::cli::terminal::{Color, Terminal};
 use crate::protocol::api::{FindingsAnswer, JobAnswer, SeverityWord};
-use crate::shutdown::Shutdown;
-
-const TOKEN: &str = "secret";
-
-/// A daemon of one connection that answers each request with what `answer` gives, until the client leaves. It takes
-/// only our token and our subprotocol.
-async fn daemon(listener: TcpListener, mut answer: impl FnMut(&Value) -> Vec<Value>) {
-    let (stream, _) = listener.accept().await.unwrap();
-    let Ok(mut socket) = accept_hdr_async(stream, admit).await else {
-        return;
-    };
-    while let Ok(Some(text)) = next_text(&mut socket).await {
-        let request: Value = serde_json::from_str(&text).unwrap();
-        for message in answer(&request) {
-            socket.send(Message::text(message.to_string())).await.unwrap();
-        }
-    }
-}
-
-#[expect(clippy::result_large_err, reason = "the library's callback has this shape")]
-fn admit(upgrade: &Upgrade, mut response: Response) -> Result<Response, ErrorResponse> {
-    let header = |name: &str| upgrade.headers().get(name).and_then(|value| value.to_str().ok());
-    if header("authorization") != Some("Bearer secret") {
-        let mut refusal = ErrorResponse::new(Some("a token is needed".to_owned()));
-        *refusal.status_mut() = 401.try_into().unwrap();
-        return Err(refusal);
-    }
-    assert_eq!(
-        (header("sec-websocket-protocol"), upgrade.uri().path()),
-        (Some("mcp"), "/mcp")
-    );
-    response
-        .headers_mut()
-        .insert("sec-websocket-protocol", HeaderValue::from_static("mcp"));
-    Ok(response)
-}
-
-/// Runs `daemon` and `client` against each other.
-async fn play<T, F: Future<Output = T>>(
-    answer: impl FnMut(&Value) -> Vec<Value>,
-    client: impl FnOnce(SocketAddr) -> F,
-) -> T {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::join!(daemon(listener, answer), client(address)).1
-}
-
-fn result(request: &Value, result: &Value) -> Value {
-    json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })
-}
-
-fn introduction(name: &str, version: &str) -> Value {
-    json!({ "protocolVersion": PROTOCOL_VERSION, "capabilities": {}, "serverInfo": { "name": name, "version": version } })
-}
-
-fn structured(content: &impl Serialize) -> Value {
-    json!({ "content": [], "structuredContent": content })
-}
-
-/// Answers the handshake, and tool calls by `answer`.
-fn with_handshake(mut answer: impl FnMut(&Value) -> Vec<Value>) -> impl FnMut(&Value) -> Vec<Value> {
-    move |request| match request["method"].as_str().unwrap() {
-        "initialize" => vec![result(request, &introduction("proctor", OUR_VERSION))],
-        "notifications/initialized" => vec![],
-        _ => answer(request),
-    }
-}
-
-async fn connected(address: SocketAddr) -> Client {
-    Client::connect(address, TOKEN).await.unwrap()
-}
 
 #[tokio::test]
 async fn a_call_gets_its_answer_and_the_progress_before_it() {
@@ -267,40 +195,4 @@ async fn pages_are_read_to_the_end_or_to_the_limit() {
     });
     assert_eq!(lines, [vec![1, 2, 3, 4, 5, 6], vec![1, 2, 3]]);
     assert_eq!(found.map(|found| found.total), [6, 6]);
-}
-
-#[tokio::test]
-async fn a_job_is_followed_to_its_end() {
-    let mut looks = 0;
-    let answer = with_handshake(move |request| {
-        looks += 1;
-        let state = ["queued", "running", "done"][looks - 1];
-        vec![result(
-            request,
-            &structured(&JobAnswer {
-                state: state.into(),
-                ..samples::job()
-            }),
-        )]
-    });
-    let job = play(answer, async |address| {
-        let mut client = connected(address).await;
-        let queued = JobAnswer {
-            state: "queued".into(),
-            ..samples::job()
-        };
-        let mut shutdown = Shutdown::listen().unwrap();
-        let job = follow(
-            &mut client,
-            queued,
-            &mut shutdown,
-            Terminal::new(Color::Never, true),
-        )
-        .await
-        .unwrap();
-        client.close().await;
-        job
-    })
-    .await;
-    assert_eq!(job.state, "done");
 }

@@ -67,12 +67,16 @@ pub async fn reach(data_dir: &Path) -> Result<Client, ReachError> {
 
 impl Running {
     pub fn token(&self) -> Result<String, ReachError> {
-        let text = std::fs::read_to_string(&self.token_file).map_err(|source| ReachError::Token {
-            path: self.token_file.clone(),
-            source,
-        })?;
-        Ok(text.trim().to_owned())
+        read_token(&self.token_file)
     }
+}
+
+pub fn read_token(path: &Path) -> Result<String, ReachError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ReachError::Token {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(text.trim().to_owned())
 }
 
 /// Signal 0 asks whether a process exists. One that we may not signal exists too.

@@ -1,8 +1,10 @@
-//! Follows a job to its end, and asks for its cancellation when the person at the terminal does.
+//! Follows a job to its end, over as many connections as that takes, and asks for its cancellation when the person at
+//! the terminal does.
 
 use std::time::Instant;
 
-use super::client::{Client, ClientError};
+use super::client::ClientError;
+use super::link::Link;
 use super::progress::Progress;
 use super::terminal::Terminal;
 use crate::protocol::api::{JobAnswer, JobArguments};
@@ -15,7 +17,7 @@ const LOOK_EVERY_S: u32 = 1;
 /// Waits for the job's end and shows what happens. The first signal cancels the job and waits on; the second leaves
 /// with the job as last seen.
 pub async fn follow(
-    client: &mut Client,
+    link: &mut Link,
     mut job: JobAnswer,
     shutdown: &mut Shutdown,
     terminal: Terminal,
@@ -27,8 +29,9 @@ pub async fn follow(
             break;
         }
         let look = arguments(&job.job, Some(LOOK_EVERY_S));
+        let mut lost = |error: &ClientError| progress.say(&format!("{error}; trying again"));
         let ask = tokio::select! {
-            answer = client.call_patiently("job_status", &look) => {
+            answer = link.call("job_status", &look, &mut lost) => {
                 job = answer?;
                 continue;
             }
@@ -38,8 +41,8 @@ pub async fn follow(
             Ask::Drain => {
                 progress.say("cancelling; once more to leave without waiting");
                 // The look that was given up is answered later and passed over.
-                job = client
-                    .call_patiently("job_cancel", &arguments(&job.job, None))
+                job = link
+                    .call("job_cancel", &arguments(&job.job, None), &mut |_| {})
                     .await?;
             }
             Ask::Hurry | Ask::Leave => break,
@@ -59,3 +62,7 @@ pub fn arguments(job: &str, wait_s: Option<u32>) -> JobArguments {
         wait_s,
     }
 }
+
+#[cfg(test)]
+#[path = "follow_tests.rs"]
+mod tests;

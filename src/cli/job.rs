@@ -5,6 +5,7 @@ use clap::Args;
 use super::client::Client;
 use super::exit::{Exit, FailOn};
 use super::follow::{arguments, follow, is_ended};
+use super::link::Link;
 use super::run::CommandError;
 use super::show::{self, Filter, Output};
 use super::table::{self, Style};
@@ -50,20 +51,19 @@ pub struct CancelCommand {
 
 pub async fn status(
     command: &StatusCommand,
-    client: &mut Client,
+    link: &mut Link,
     terminal: Terminal,
 ) -> Result<Exit, CommandError> {
-    let mut job: JobAnswer = look(client, &command.job).await?;
+    let mut job: JobAnswer = look(&mut link.client, &command.job).await?;
     if command.wait && !is_ended(&job) {
         let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
-        job = follow(client, job, &mut shutdown, terminal).await?;
+        job = follow(link, job, &mut shutdown, terminal).await?;
     }
-    if command.json {
-        let text = serde_json::to_string_pretty(&job).map_err(|error| CommandError::Output(error.into()))?;
-        terminal.result(&text)?;
-    } else {
-        terminal.result(&status_text(&job, Style::of(terminal)))?;
-    }
+    let text = match command.json {
+        true => serde_json::to_string_pretty(&job).map_err(|error| CommandError::Output(error.into()))?,
+        false => status_text(&job, Style::of(terminal)),
+    };
+    terminal.result(&text)?;
     // A state was asked for and told: that is success, whatever the state. `results` speaks with its exit code.
     Ok(Exit::Clean)
 }

@@ -11,6 +11,7 @@ pub mod run;
 
 pub mod client;
 pub mod daemon;
+mod link;
 mod reply;
 
 mod text;
@@ -30,6 +31,8 @@ mod config;
 
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod fake_daemon;
 
 pub use arguments::Arguments;
 pub use exit::Exit;

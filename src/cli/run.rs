@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use super::arguments::{Arguments, Command, Question};
-use super::client::{Client, ClientError};
+use super::client::ClientError;
 use super::daemon::{self, ReachError, Running};
 use super::exit::Exit;
+use super::link::Link;
 use super::stdio::{self, BridgeError};
 use super::terminal::Terminal;
 use super::{client, config, job, mcp_config, scan, token, tree};
@@ -78,25 +79,26 @@ async fn dispatch(command: Command, loaded: Loaded, terminal: Terminal) -> Resul
         Command::Scan(command) => {
             let target = command.target()?;
             let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
-            let mut client = daemon::reach(data_dir).await?;
-            let done = scan::run(&command, &target, &mut client, &mut shutdown, terminal).await;
-            client.close().await;
+            let mut link = Link::to_running(data_dir.clone()).await?;
+            let done = scan::run(&command, &target, &mut link, &mut shutdown, terminal).await;
+            link.client.close().await;
             done
         }
         Command::Stdio => bridge(&daemon::running(data_dir)?).await,
         Command::Ask(question) => {
-            let mut client = daemon::reach(data_dir).await?;
-            let done = ask(&question, &mut client, terminal).await;
-            client.close().await;
+            let mut link = Link::to_running(data_dir.clone()).await?;
+            let done = ask(&question, &mut link, terminal).await;
+            link.client.close().await;
             done
         }
     }
 }
 
 /// What the running daemon is asked over one connection.
-async fn ask(question: &Question, client: &mut Client, terminal: Terminal) -> Result<Exit, CommandError> {
+async fn ask(question: &Question, link: &mut Link, terminal: Terminal) -> Result<Exit, CommandError> {
+    let client = &mut link.client;
     match question {
-        Question::Status(command) => job::status(command, client, terminal).await,
+        Question::Status(command) => job::status(command, link, terminal).await,
         Question::Results(command) => job::results(command, client, terminal).await,
         Question::Cancel(command) => job::cancel(command, client, terminal).await,
         Question::Tree(command) => tree::run(command, client, terminal).await,

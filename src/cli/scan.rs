@@ -8,6 +8,7 @@ use clap::Args;
 use super::client::Client;
 use super::exit::{Exit, FailOn};
 use super::follow::{follow, is_ended};
+use super::link::Link;
 use super::run::CommandError;
 use super::show::{self, Filter, Output};
 use super::terminal::Terminal;
@@ -63,13 +64,13 @@ impl ScanCommand {
 pub async fn run(
     command: &ScanCommand,
     target: &Path,
-    client: &mut Client,
+    link: &mut Link,
     shutdown: &mut Shutdown,
     terminal: Terminal,
 ) -> Result<Exit, CommandError> {
-    let job = submit(command, target, client).await?;
+    let job = submit(command, target, &mut link.client).await?;
     terminal.note(&format!("scanning {} as job {}", target.display(), job.job));
-    let job = follow(client, job, shutdown, terminal).await?;
+    let job = follow(link, job, shutdown, terminal).await?;
     if !is_ended(&job) {
         terminal.note(&format!(
             "left; the job goes on: `proctor status --wait {}`",
@@ -77,7 +78,14 @@ pub async fn run(
         ));
         return Ok(Exit::of_job(&job, command.fail_on));
     }
-    show::show(client, &job, &Filter::default(), &command.output, terminal).await?;
+    show::show(
+        &mut link.client,
+        &job,
+        &Filter::default(),
+        &command.output,
+        terminal,
+    )
+    .await?;
     terminal.note(&look_further(&job));
     Ok(Exit::of_job(&job, command.fail_on))
 }

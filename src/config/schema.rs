@@ -159,7 +159,8 @@ impl Kind {
         }
     }
 
-    /// The value that a text of the environment or the command line stands for. Lists are separated by commas.
+    /// The value that a text of the environment or the command line stands for. Lists are separated by commas, or
+    /// written as in TOML where an item has a comma.
     pub fn parse(&self, text: &str) -> Result<Value, Mismatch> {
         let wrong = || Mismatch::Type {
             found: format!("{text:?}"),
@@ -174,6 +175,7 @@ impl Kind {
             Self::Text | Self::OneOf(_) | Self::Address | Self::Directory => {
                 Ok(Value::String(text.to_owned()))
             }
+            Self::Texts | Self::Directories if text.starts_with('[') => text.parse().map_err(|_| wrong()),
             Self::Texts | Self::Directories => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 Ok(Value::Array(
