@@ -200,6 +200,20 @@ impl Format {
             Self::Vulture => "vulture",
         }
     }
+
+    /// How a report of this format shows which files the tool read, in words for people.
+    pub const fn proof(self) -> &'static str {
+        match self {
+            Self::Sarif => "artifacts with the role analysisTarget",
+            Self::Bandit => "metrics of each file, without those in errors",
+            Self::DetectSecrets | Self::Gitleaks => "its log names each file it opens",
+            Self::Eslint => "an entry for each file, clean ones too",
+            Self::PipAudit => "each pinned package is in the report with an answer",
+            Self::Ruff => "its log names each file it checks",
+            Self::Semgrep => "paths.scanned, and a rule of ours that has every file parsed",
+            Self::Vulture => "it finds planted dead code; its complaints name the files it could not read",
+        }
+    }
 }
 
 /// Defaults of one run.

@@ -8,6 +8,7 @@
 mod tidy;
 mod supervisor_otp;
 mod tools;
+mod tools_table;
 mod snapshot;
 mod process_world;
 mod process;

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proctor::domain::finding::Finding;
 use proctor::domain::outcome::{Coverage, Outcome};
@@ -14,6 +15,7 @@ use proctor::domain::verdict::{Ending, Evidence, Verdict, verdict};
 use proctor::tools::catalogue::Catalogue;
 use proctor::tools::manifest::{Format, Manifest};
 use proctor::tools::parse::{Output, parse};
+use proptest::prelude::*;
 use serde::Serialize;
 
 /// What `expected.json` holds.
@@ -321,6 +323,49 @@ fn an_empty_swapped_or_noisy_report_fails() {
                 "{} with {what}: {outcome:?}",
                 run.case()
             );
+        }
+    }
+}
+
+/// Where, what, and how many bytes a mutation overwrites.
+fn mutation() -> impl Strategy<Value = (usize, Vec<u8>, usize)> {
+    let bytes = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..6),
+        // What a JSON reader minds most.
+        "[\\[\\]{}\",:0-9\\-\\\\]{1,6}".prop_map(String::into_bytes),
+    ];
+    (any::<usize>(), bytes, 0..6_usize)
+}
+
+fn mutate(bytes: &[u8], mutations: &[(usize, Vec<u8>, usize)]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for (at, put, taken) in mutations {
+        let start = at % (bytes.len() + 1);
+        let end = (start + taken).min(bytes.len());
+        bytes.splice(start..end, put.iter().copied());
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A parser answers whatever the bytes are; what it answers holds the house's rules.
+    #[test]
+    fn no_output_makes_a_parser_panic(
+        which in any::<prop::sample::Index>(),
+        report in proptest::collection::vec(mutation(), 0..5),
+        log in proptest::collection::vec(mutation(), 0..3),
+    ) {
+        static RUNS: LazyLock<Vec<Run>> = LazyLock::new(all_runs);
+        let run = which.get(&RUNS);
+        let mutant = run.with_stdout(mutate(&run.stdout, &report)).with_stderr(mutate(&run.stderr, &log));
+        let Verdict { findings, coverage, .. } = mutant.verdict();
+        prop_assert_eq!(coverage.examined + coverage.missed, coverage.expected);
+        for finding in &findings {
+            prop_assert!(!finding.location.path.starts_with('/'), "{:?}", finding.location);
+            prop_assert!(!finding.location.path.split('/').any(|part| part == ".."), "{:?}", finding.location);
+            prop_assert!(!finding.message.contains('\x1b'));
         }
     }
 }

@@ -221,3 +221,7 @@ fn normal(name: &str) -> String {
     let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("-").to_ascii_lowercase()
 }
+
+#[cfg(test)]
+#[path = "pip_audit_tests.rs"]
+mod tests;

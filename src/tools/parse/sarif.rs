@@ -251,3 +251,7 @@ fn hexadecimal(text: &[u8]) -> Option<u8> {
         .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
     u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
+
+#[cfg(test)]
+#[path = "sarif_tests.rs"]
+mod tests;
