@@ -53,6 +53,7 @@ async fn every_end_has_its_name_and_leaves_nothing() {
 const ENDLESS: &[(&[&str], bool)] = &[
     (&["hang"], true),
     (&["obey-term"], true),
+    (&["obey-below"], true),
     (&["stop-itself"], true),
     (&["ignore-term"], false),
     (&["escape-and-hang"], true),
@@ -119,14 +120,20 @@ async fn a_run_that_is_cancelled_before_it_begins_starts_nothing() {
 }
 
 #[tokio::test]
-async fn sigterm_gives_the_tool_time_for_its_last_words() {
-    let world = World::new();
-    let mut command = world.tool(&["obey-term"]);
-    command.limits.wall = Duration::from_secs(1);
-    command.limits.grace = PATIENCE;
-    let ended = world.run(command).await;
-    assert_eq!(ended.how, How::TimedOut);
-    assert_eq!(text(&ended.stdout.head), "ready\nsaid goodbye\n");
+async fn sigterm_gives_the_tool_and_its_children_time_for_last_words() {
+    for (mode, words) in [
+        ("obey-term", "said goodbye"),
+        ("obey-below", "child said goodbye"),
+    ] {
+        let world = World::new();
+        let mut command = world.tool(&[mode]);
+        command.limits.wall = Duration::from_secs(1);
+        command.limits.grace = PATIENCE;
+        let ended = world.run(command).await;
+        assert_eq!(ended.how, How::TimedOut);
+        assert_eq!(text(&ended.stdout.head), format!("ready\n{words}\n"));
+        world.assert_empty();
+    }
 }
 
 #[tokio::test]
