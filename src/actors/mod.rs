@@ -13,3 +13,4 @@ pub mod jobs;
 pub mod handles;
 pub mod session;
 pub mod gateway;
+pub mod installer;

@@ -11,6 +11,7 @@ use super::mcp_config::McpConfigCommand;
 use super::scan::ScanCommand;
 use super::terminal::{Color, Terminal};
 use super::token::TokenCommand;
+use super::tools::ToolsArgs;
 use super::tree::TreeCommand;
 use crate::config::{MANUAL, Sources};
 
@@ -20,6 +21,7 @@ Examples:
   proctor scan . --fail-on high -q   in CI: results only, exit code 1 from high upwards
   proctor tree --watch               the daemon's actors, live
   proctor mcp-config claude          what to put into an AI client's configuration
+  proctor tools install              the analysers, pinned, each in a folder of its own
   proctor config                     the configuration in force, and where each value comes from
 ";
 
@@ -66,6 +68,8 @@ pub enum Command {
     Token(TokenCommand),
     /// Show the configuration in force, check a file, or print the manual
     Config(ConfigCommand),
+    /// Install the analysers, ask whether they work, or list them
+    Tools(ToolsArgs),
 }
 
 /// What the running daemon is asked.

@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod exit;
 pub mod terminal;
 pub mod run;
+pub mod tools;
 
 pub mod client;
 pub mod daemon;

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::link::Link;
 use super::stdio::{self, BridgeError};
 use super::terminal::Terminal;
+use super::tools::{self, ToolsError};
 use super::{client, config, job, mcp_config, scan, token, tree};
 use crate::config::Loaded;
 use crate::shutdown::Shutdown;
@@ -25,6 +26,8 @@ pub enum CommandError {
     Path { path: PathBuf, source: io::Error },
     #[error("the process's signals could not be taken over: {0}")]
     Signals(io::Error),
+    #[error(transparent)]
+    Tools(#[from] ToolsError),
     #[error(transparent)]
     Reach(#[from] ReachError),
     #[error(transparent)]
@@ -46,6 +49,7 @@ impl CommandError {
                 Exit::Usage
             }
             Self::Path { .. } => Exit::Usage,
+            Self::Tools(error) => error.exit(),
             Self::Output(_)
             | Self::File { .. }
             | Self::Signals(_)
@@ -72,6 +76,11 @@ async fn dispatch(command: Command, loaded: Loaded, terminal: Terminal) -> Resul
     let data_dir = &loaded.config.daemon.data_dir;
     match command {
         Command::Config(command) => config::run(&command, &loaded, terminal),
+        Command::Tools(command) => {
+            let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
+            let tools_dir = &loaded.config.daemon.tools_dir;
+            Ok(tools::run(&command, tools_dir, terminal, &mut shutdown).await?)
+        }
         Command::Token(command) => token::run(&command, &daemon::running(data_dir)?, terminal),
         Command::McpConfig(command) => {
             mcp_config::run(&command, &daemon::running(data_dir)?, data_dir, terminal)

@@ -327,13 +327,14 @@ impl Manifest {
                 advice: None,
             })
     }
+}
 
-    /// The version in what the program printed when called with [`Version::args`].
-    pub fn version_in(&self, printed: &str) -> Option<String> {
-        let Version { after, .. } = &self.version;
+impl Version {
+    /// The version in what the program printed when called with [`Self::args`].
+    pub fn find_in(&self, printed: &str) -> Option<String> {
         let candidates = printed
             .lines()
-            .filter_map(|line| line.trim_start().strip_prefix(after.as_str()));
+            .filter_map(|line| line.trim_start().strip_prefix(self.after.as_str()));
         let words = candidates.filter_map(|rest| rest.split_whitespace().next());
         let versions = words.map(|word| word.trim_start_matches('v').trim_end_matches(','));
         let mut versions = versions.filter(|word| word.starts_with(|first: char| first.is_ascii_digit()));

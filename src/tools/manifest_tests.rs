@@ -165,7 +165,7 @@ fn a_rules_own_severity_goes_before_the_words_and_the_longest_key_before_shorter
 
 #[test]
 fn a_version_is_found_in_what_a_program_prints() {
-    let say = |name: &str, printed: &str| tool(name).version_in(printed);
+    let say = |name: &str, printed: &str| tool(name).version.find_in(printed);
     assert_eq!(say("eslint", "v10.15.0\n").as_deref(), Some("10.15.0"));
     assert_eq!(
         say("bandit", "bandit 1.9.4\n  python version = 3.11.7\n").as_deref(),

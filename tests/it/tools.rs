@@ -202,7 +202,7 @@ fn every_tool_has_a_run_with_findings_a_clean_one_and_a_failed_one() {
 fn every_tool_says_which_version_it_is() {
     for manifest in Catalogue::builtin().unwrap().iter() {
         let printed = fs::read_to_string(fixtures().join(&manifest.name.0).join("version")).unwrap();
-        let found = manifest.version_in(&printed);
+        let found = manifest.version.find_in(&printed);
         assert_eq!(
             found.as_ref(),
             Some(&manifest.version.pinned),

@@ -1,0 +1,95 @@
+//! Where a tool's program is, for whoever runs it. Some looks at the directory, no process.
+
+use std::path::{Path, PathBuf};
+
+use super::lock::Locks;
+use super::package::Package;
+use super::receipt::Receipt;
+use crate::tools::manifest::Manifest;
+
+/// A tool that is installed as its manifest and lock say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    pub path: PathBuf,
+    pub version: String,
+    /// The installation, for `{install}`.
+    pub root: PathBuf,
+    /// For `PATH`, before the system's: the tool's own programs and its runtime.
+    pub bin_dirs: Vec<PathBuf>,
+}
+
+/// Why a tool cannot be run. The text ends with what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotInstalled {
+    #[error("{tool} has no recipe in its manifest, or no lock: proctor cannot install it")]
+    NoRecipe { tool: String },
+    #[error("{tool} {wanted} is not installed; run `proctor tools install {tool}`")]
+    Missing { tool: String, wanted: String },
+    #[error(
+        "{tool} {found} is installed, but not as this proctor pins it ({wanted}); run `proctor tools install {tool}`"
+    )]
+    Outdated {
+        tool: String,
+        found: String,
+        wanted: String,
+    },
+    #[error("{tool} is broken: {missing} is gone; run `proctor tools install {tool}`")]
+    Broken { tool: String, missing: PathBuf },
+}
+
+/// Lookup of installed tools.
+#[derive(Debug)]
+pub struct Installed;
+
+impl Installed {
+    /// The program of a tool whose lock is inside the binary.
+    ///
+    /// # Errors
+    /// It is not there, not complete, or not the pinned one.
+    pub fn locate(manifest: &Manifest, tools_dir: &Path) -> Result<Program, NotInstalled> {
+        Self::locate_with(manifest, tools_dir, &Locks::builtin())
+    }
+
+    /// The same with a user's own locks.
+    ///
+    /// # Errors
+    /// See [`Self::locate`].
+    pub fn locate_with(
+        manifest: &Manifest,
+        tools_dir: &Path,
+        locks: &Locks,
+    ) -> Result<Program, NotInstalled> {
+        let package = Package::of(manifest, locks).map_err(|_| NotInstalled::NoRecipe {
+            tool: manifest.name.0.clone(),
+        })?;
+        find(&package, tools_dir).map(|receipt| receipt.program(tools_dir))
+    }
+}
+
+/// The receipt of a package that is there, complete, and the pinned one.
+pub(super) fn find(package: &Package, tools_dir: &Path) -> Result<Receipt, NotInstalled> {
+    let tool = package.name.clone();
+    let wanted = package.version.pinned.clone();
+    let Some(receipt) = Receipt::read(tools_dir, &package.folder) else {
+        return Err(NotInstalled::Missing { tool, wanted });
+    };
+    if receipt.digest != package.digest {
+        let found = receipt.version;
+        return Err(NotInstalled::Outdated { tool, found, wanted });
+    }
+    match receipt.missing(tools_dir) {
+        Some(missing) => Err(NotInstalled::Broken { tool, missing }),
+        None => Ok(receipt),
+    }
+}
+
+impl Receipt {
+    pub(super) fn program(&self, tools_dir: &Path) -> Program {
+        Program {
+            path: tools_dir.join(&self.program),
+            version: self.version.clone(),
+            root: tools_dir.join(&self.root),
+            bin_dirs: self.bin_dirs.iter().map(|path| tools_dir.join(path)).collect(),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `proctor tools install`: shows the installer at work, then what came of it.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::ToolsError;
+use super::progress::Progress;
+use crate::actors::installer::{Done, InstallError, Installer, Layout, Locks, Outcome, Package, human_bytes};
+use crate::cli::exit::Exit;
+use crate::cli::terminal::Terminal;
+use crate::tools::manifest::Manifest;
+
+pub async fn run(
+    tools: &[&Manifest],
+    (layout, locks): (Layout, Locks),
+    force: bool,
+    terminal: Terminal,
+    cancel: CancellationToken,
+) -> Result<Exit, ToolsError> {
+    let started = Instant::now();
+    let tools_dir = layout.tools_dir.display().to_string();
+    let packages: Result<Vec<_>, _> = tools.iter().map(|tool| Package::of(tool, &locks)).collect();
+    let done = match packages {
+        Ok(packages) => {
+            let (installer, mut events) = Installer::new(layout, locks, force, cancel);
+            let mut progress = Progress::new(terminal, &packages);
+            let work = installer.run(packages);
+            tokio::pin!(work);
+            let done = loop {
+                tokio::select! {
+                    biased;
+                    Some(event) = events.recv() => progress.show(event),
+                    done = &mut work => break done,
+                }
+            };
+            while let Ok(event) = events.try_recv() {
+                progress.show(event);
+            }
+            progress.finish();
+            done
+        }
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(done) => {
+            for (tool, error) in failures(&done) {
+                terminal.complain(&failure(tool, error));
+            }
+            terminal.result(&summary(&done, &tools_dir, started.elapsed()))?;
+            let failed = done.iter().any(|done| done.outcome.is_err());
+            Ok(if failed { Exit::Failed } else { Exit::Clean })
+        }
+        Err(error) => {
+            terminal.complain(&failure("nothing was installed", &error));
+            Ok(Exit::Failed)
+        }
+    }
+}
+
+fn failures(done: &[Done]) -> impl Iterator<Item = (&str, &InstallError)> {
+    let failed = |done: &'_ Done| done.outcome.is_err();
+    done.iter()
+        .filter(move |done| failed(done))
+        .filter_map(|done| Some((done.tool.as_str(), done.outcome.as_ref().err()?)))
+}
+
+/// What failed, the end of what was printed, what to do.
+fn failure(subject: &str, error: &InstallError) -> String {
+    let mut text = format!("\n{subject}: {error}\n");
+    for line in error.tail().into_iter().flat_map(str::lines) {
+        text.push_str(&format!("  | {line}\n"));
+    }
+    text.push_str(&format!("  what to do: {}", error.advice()));
+    text
+}
+
+/// `6 tools installed, 2 were there, 0 failed: 1.1 GB in DIR, 31 s`
+fn summary(done: &[Done], tools_dir: &str, elapsed: Duration) -> String {
+    let (mut new, mut old, mut failed, mut total) = (0, 0, 0, 0);
+    for done in done {
+        match &done.outcome {
+            Ok(Outcome::Installed { bytes }) => {
+                new += 1;
+                total += bytes;
+            }
+            Ok(Outcome::Already { bytes }) => {
+                old += 1;
+                total += bytes;
+            }
+            Err(_) => failed += 1,
+        }
+    }
+    let failed = if failed == 0 {
+        String::new()
+    } else {
+        format!(", {failed} failed")
+    };
+    let size = human_bytes(total);
+    let time = elapsed.as_secs_f64();
+    format!("{new} installed, {old} already there{failed}; {size} in {tools_dir}, {time:.1} s")
+}

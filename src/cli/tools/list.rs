@@ -1,0 +1,92 @@
+//! `proctor tools list`: the catalogue, and which of it is installed.
+
+use std::path::Path;
+
+use comfy_table::{Cell, Color};
+use serde::Serialize;
+
+use super::{Format, ToolsError, table};
+use crate::actors::installer::{Installed, NotInstalled};
+use crate::cli::exit::Exit;
+use crate::cli::terminal::Terminal;
+use crate::tools::catalogue::Catalogue;
+use crate::tools::manifest::Manifest;
+
+/// Globs shown before "and N more".
+const GLOBS_SHOWN: usize = 4;
+
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    version: &'a str,
+    /// `installed`, `missing`, `outdated`, `broken` or `no_recipe`.
+    state: &'static str,
+    network: bool,
+    summary: &'a str,
+    files: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<String>,
+}
+
+pub fn run(
+    catalogue: &Catalogue,
+    tools_dir: &Path,
+    format: Format,
+    terminal: Terminal,
+) -> Result<Exit, ToolsError> {
+    let rows: Vec<Row<'_>> = catalogue.iter().map(|tool| row(tool, tools_dir)).collect();
+    let text = match format {
+        Format::Json => serde_json::to_string_pretty(&rows).map_err(std::io::Error::from)?,
+        Format::Table => shown(&rows, terminal),
+    };
+    terminal.result(&text)?;
+    Ok(Exit::Clean)
+}
+
+fn row<'a>(tool: &'a Manifest, tools_dir: &Path) -> Row<'a> {
+    let found = Installed::locate(tool, tools_dir);
+    Row {
+        name: &tool.name.0,
+        version: &tool.version.pinned,
+        state: match &found {
+            Ok(_) => "installed",
+            Err(NotInstalled::Missing { .. }) => "missing",
+            Err(NotInstalled::Outdated { .. }) => "outdated",
+            Err(NotInstalled::Broken { .. }) => "broken",
+            Err(NotInstalled::NoRecipe { .. }) => "no_recipe",
+        },
+        network: tool.network,
+        summary: &tool.summary,
+        files: &tool.applies.files,
+        program: found.ok().map(|program| program.path.display().to_string()),
+    }
+}
+
+fn shown(rows: &[Row<'_>], terminal: Terminal) -> String {
+    let mut table = table::new(terminal, &["tool", "version", "state", "reads", "what it does"]);
+    for row in rows {
+        let color = if row.state == "installed" {
+            Color::Green
+        } else {
+            Color::Yellow
+        };
+        let network = if row.network { " (needs the network)" } else { "" };
+        table.add_row([
+            Cell::new(row.name),
+            Cell::new(row.version),
+            table::word(row.state, color),
+            Cell::new(globs(row.files)),
+            Cell::new(format!("{}{network}", row.summary)),
+        ]);
+    }
+    table::finish(table)
+}
+
+/// `**/*.py` reads as `*.py`; a long list is cut.
+fn globs(files: &[String]) -> String {
+    let plain: Vec<&str> = files.iter().map(|glob| glob.trim_start_matches("**/")).collect();
+    match plain.len().saturating_sub(GLOBS_SHOWN) {
+        0 => plain.join(" "),
+        more => format!("{} and {more} more", plain[..GLOBS_SHOWN].join(" ")),
+    }
+}
