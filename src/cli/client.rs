@@ -93,7 +93,7 @@ impl Client {
         &mut self,
         tool: &str,
         arguments: &impl Serialize,
-        progress: &mut (dyn FnMut(&str) + Send),
+        mut progress: impl FnMut(&str) + Send,
     ) -> Result<T, ClientError> {
         let arguments = serde_json::to_value(arguments).map_err(|error| misread(tool, &error))?;
         let params = json!({
@@ -101,7 +101,7 @@ impl Client {
             "arguments": arguments,
             "_meta": { "progressToken": self.last_id + 1 },
         });
-        let result = self.request("tools/call", tool, params, progress).await?;
+        let result = self.request("tools/call", tool, params, &mut progress).await?;
         reply::of_tool(result).map_err(|error| error.in_call(tool))
     }
 
@@ -109,30 +109,18 @@ impl Client {
     pub async fn call_patiently<T: DeserializeOwned>(
         &mut self,
         tool: &str,
-        arguments: &(impl Serialize + Sync),
+        arguments: &impl Serialize,
     ) -> Result<T, ClientError> {
-        for _ in 1..ATTEMPTS_MAX {
-            match self.call(tool, arguments, &mut |_| {}).await {
-                Err(ClientError::Refused {
-                    refusal:
-                        Refusal {
-                            retry_after_ms: Some(wait),
-                            ..
-                        },
-                    ..
-                }) => {
-                    tokio::time::sleep(Duration::from_millis(wait).min(RETRY_WAIT_MAX)).await;
-                }
-                other => return other,
-            }
-        }
-        self.call(tool, arguments, &mut |_| {}).await
+        let arguments = serde_json::to_value(arguments).map_err(|error| misread(tool, &error))?;
+        let params = json!({ "name": tool, "arguments": arguments });
+        let result = self.request_patiently("tools/call", tool, &params).await?;
+        reply::of_tool(result).map_err(|error| error.in_call(tool))
     }
 
-    /// Reads a resource's text.
+    /// Reads a resource's text, as patiently.
     pub async fn read(&mut self, uri: &str) -> Result<String, ClientError> {
         let result = self
-            .request("resources/read", uri, json!({ "uri": uri }), &mut |_| {})
+            .request_patiently("resources/read", uri, &json!({ "uri": uri }))
             .await?;
         reply::of_resource(result).map_err(|error| error.in_call(uri))
     }
@@ -178,6 +166,30 @@ impl Client {
         }
         self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
             .await
+    }
+
+    async fn request_patiently(
+        &mut self,
+        method: &str,
+        what: &str,
+        params: &Value,
+    ) -> Result<Value, ClientError> {
+        for _ in 1..ATTEMPTS_MAX {
+            match self.request(method, what, params.clone(), &mut |_| {}).await {
+                Err(ClientError::Refused {
+                    refusal:
+                        Refusal {
+                            retry_after_ms: Some(wait),
+                            ..
+                        },
+                    ..
+                }) => {
+                    tokio::time::sleep(Duration::from_millis(wait).min(RETRY_WAIT_MAX)).await;
+                }
+                other => return other,
+            }
+        }
+        self.request(method, what, params.clone(), &mut |_| {}).await
     }
 
     async fn request(

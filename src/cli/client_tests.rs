@@ -36,7 +36,7 @@ async fn a_call_gets_its_answer_and_the_progress_before_it() {
         let mut seen = Vec::new();
         let call = arguments(samples::JOB, Some(3));
         let job: JobAnswer = client
-            .call("job_status", &call, &mut |text| seen.push(text.to_owned()))
+            .call("job_status", &call, |text| seen.push(text.to_owned()))
             .await
             .unwrap();
         client.close().await;
@@ -62,7 +62,7 @@ async fn refusals_keep_the_daemons_words() {
         let mut texts = Vec::new();
         for tool in ["scan", "job_status", "findings"] {
             let refused = client
-                .call::<JobAnswer>(tool, &json!({}), &mut |_| {})
+                .call::<JobAnswer>(tool, &json!({}), |_| {})
                 .await
                 .unwrap_err();
             texts.push(refused.to_string());

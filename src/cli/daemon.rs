@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 use serde::Deserialize;
 
 use super::client::{Client, ClientError};
+use crate::actors::gateway::token::{Token, TokenFileError};
 
 /// In the data directory, next to the token.
 const ANNOUNCEMENT: &str = "daemon.json";
@@ -30,8 +31,8 @@ pub enum ReachError {
     NotRunning { data_dir: PathBuf },
     #[error("{} is not readable as a daemon's announcement: {why}; restart the daemon", path.display())]
     BadAnnouncement { path: PathBuf, why: String },
-    #[error("the token file {} cannot be read: {source}; run as the user the daemon runs as", path.display())]
-    Token { path: PathBuf, source: io::Error },
+    #[error("{0}; run this as the user the daemon runs as")]
+    Token(#[from] TokenFileError),
     #[error(transparent)]
     Client(#[from] ClientError),
 }
@@ -71,12 +72,9 @@ impl Running {
     }
 }
 
+/// Refuses a file that others can read, as the daemon does.
 pub fn read_token(path: &Path) -> Result<String, ReachError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ReachError::Token {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok(text.trim().to_owned())
+    Ok(Token::read(path)?.reveal().to_owned())
 }
 
 /// Signal 0 asks whether a process exists. One that we may not signal exists too.

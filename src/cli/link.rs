@@ -43,7 +43,7 @@ impl Link {
     pub async fn call<T: DeserializeOwned>(
         &mut self,
         tool: &str,
-        arguments: &(impl Serialize + Sync),
+        arguments: &impl Serialize,
         lost: &mut (dyn FnMut(&ClientError) + Send),
     ) -> Result<T, ClientError> {
         match self.client.call_patiently(tool, arguments).await {

@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::protocol::api::JobAnswer;
 fn announce(folder: &Path, address: SocketAddr) {
     let token_file = folder.join("token");
     std::fs::write(&token_file, TOKEN).unwrap();
+    std::fs::set_permissions(&token_file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let text = json!({ "address": address, "pid": std::process::id(), "token_file": token_file });
     std::fs::write(folder.join("daemon.json"), text.to_string()).unwrap();
 }

@@ -20,6 +20,7 @@ mod table;
 mod progress;
 mod follow;
 mod pages;
+mod sarif;
 mod show;
 
 mod scan;

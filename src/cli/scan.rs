@@ -113,7 +113,7 @@ async fn submit(
         deadline_s: command.deadline,
     };
     client
-        .call("scan", &arguments, &mut |_| {})
+        .call("scan", &arguments, |_| {})
         .await
         .map_err(CommandError::Submission)
 }

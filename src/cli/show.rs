@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::client::Client;
 use super::pages::{self, Findings, Wanted};
 use super::run::CommandError;
+use super::sarif;
 use super::table::{self, Style};
 use super::terminal::Terminal;
 use super::text::count;
@@ -71,7 +72,7 @@ pub async fn show(
         limit,
     };
     let text = match output.format {
-        Format::Sarif => client.read(&job.sarif).await?,
+        Format::Sarif => sarif::read(client, &job.sarif).await?,
         Format::Json => {
             let found = pages::read(client, &wanted(None)).await?;
             json(job, &found)?
