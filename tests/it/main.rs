@@ -20,6 +20,10 @@ mod support;
 mod gateway;
 mod limits;
 #[cfg(feature = "fault-injection")]
+mod clients;
+#[cfg(feature = "fault-injection")]
+mod clients_rmcp;
+#[cfg(feature = "fault-injection")]
 mod session;
 #[cfg(feature = "fault-injection")]
 mod session_crash;
