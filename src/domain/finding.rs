@@ -7,6 +7,8 @@ use super::severity::Severity;
 
 /// Longest message kept of a finding, in bytes. A tool may copy a 5 MB source line into its message.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// Findings kept of one run, the worst: consumers of SARIF take no more (GitHub code scanning). What is over is counted.
+pub const FINDINGS_PER_RUN_MAX: usize = 25_000;
 
 /// What a tool reports. All text in it comes from the tool or its target and is untrusted until [`clean_text`] has
 /// been over it.

@@ -1,1 +1,3 @@
 //! What is handed out for machines: SARIF. Pure.
+
+pub mod sarif;

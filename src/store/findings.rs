@@ -5,15 +5,12 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use super::cursor::{self, QueryDigest};
 use super::jobs::{JobKey, parse};
 use super::{StoreError, jobs};
-use crate::domain::finding::{Finding, Location, Region};
+use crate::domain::finding::{FINDINGS_PER_RUN_MAX, Finding, Location, Region};
 use crate::domain::fingerprint::Stamped;
 use crate::domain::ids::{JobId, Principal, RunId, ToolName};
 use crate::domain::job::JobView;
 use crate::domain::severity::Severity;
 
-/// Findings kept of one run, the worst; SARIF consumers take no more (GitHub code scanning). The run's own count and the
-/// job's counts stay those of all.
-pub const FINDINGS_PER_RUN_MAX: usize = 25_000;
 /// Findings of one page.
 pub const FINDINGS_PAGE_MAX: u32 = 1_000;
 /// Findings of one export, the worst: eight full runs. It bounds what a reader holds in memory, some 200 MB at worst.
@@ -52,7 +49,7 @@ pub struct FindingsPage {
     pub complete: bool,
 }
 
-/// Writes a run's findings, the worst [`FINDINGS_PER_RUN_MAX`] of them. One that is there already is left as it is.
+/// Writes a run's findings, the worst [`FINDINGS_PER_RUN_MAX`] of them; the job's counts stay those of all. One that is there already is left as it is.
 pub(super) fn insert(
     connection: &Connection,
     key: JobKey,
