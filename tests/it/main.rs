@@ -20,6 +20,9 @@ mod process_environment;
 mod process_leftovers;
 mod cli;
 mod support;
+mod install_world;
+mod install;
+mod install_cli;
 mod gateway;
 mod limits;
 #[cfg(feature = "fault-injection")]
