@@ -10,6 +10,7 @@ not parse. (`semgrep --validate` needs the network, so loading the rules and run
 """
 
 import argparse
+import collections
 import json
 import pathlib
 import re
@@ -95,10 +96,11 @@ def incomplete(hits):
 
 
 def repeated(hits):
-    """Complaints about rules that report one place twice."""
-    places = [(hit["path"], hit["start"]["line"], hit["start"]["col"], hit["end"]["col"], hit["check_id"]) for hit in hits]
-    for path, line, _, _, rule in sorted({place for place in places if places.count(place) > 1}):
-        yield f"{pathlib.Path(path).name}:{line}: {rule} reports this place more than once"
+    """Complaints about rules that report one line twice."""
+    places = collections.Counter((hit["path"], hit["start"]["line"], hit["check_id"]) for hit in hits)
+    for (path, line, rule), times in sorted(places.items()):
+        if times > 1:
+            yield f"{pathlib.Path(path).name}:{line}: {rule} reports this line {times} times"
 
 
 def test_files():

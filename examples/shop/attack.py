@@ -41,6 +41,10 @@ def shortcomings(attack, status, headers, text):
         name, part = attack["header"]
         if not any(part in value for value in headers.get_all(name, [])):
             yield f"no {part!r} in the header {name}"
+    if "lacks" in attack:
+        name, part = attack["lacks"]
+        if any(part in value for value in headers.get_all(name, [])):
+            yield f"{part!r} is in the header {name}"
     for name in attack.get("absent", []):
         if name in headers:
             yield f"the header {name} is there"

@@ -25,7 +25,7 @@ def digests(password, content):
     # ok: python.crypto.password-digest, python.crypto.weak-digest
     sixth = hashlib.sha256(content)
     # ok: python.crypto.password-digest
-    seventh = hashlib.scrypt(content, salt=b"x", n=2, r=8, p=1)
+    seventh = hashlib.scrypt(password, salt=b"x", n=2, r=8, p=1)
     return first, second, third, fourth, fifth, sixth, seventh
 
 

@@ -22,8 +22,11 @@ def fetch():
     socket.create_connection((url, 80))
     # ok: python.ssrf.url-request
     requests.get("https://supplier.invalid", params={"q": url})
+    with requests.Session() as client:
+        # ruleid: python.ssrf.url-request
+        client.get(url)
     # ok: python.ssrf.url-request
-    session.get("user")
+    session.get(url)
     # ok: python.ssrf.url-request
     name = request.args.get("name")
     return name

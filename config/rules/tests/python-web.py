@@ -22,11 +22,13 @@ def hosts():
     return ALLOWED_HOSTS
 
 
-def run(public):
+def run(public, suite):
     # ruleid: python.web.debug-mode
     app.run(port=5000, debug=True)
     # ruleid: python.web.debug-mode
     app.config["DEBUG"] = True
+    # ok: python.web.debug-mode
+    suite.run(debug=True)
     # ok: python.web.debug-mode
     app.run(port=5000, debug=False)
     # ruleid: python.web.bind-all-interfaces
@@ -41,6 +43,8 @@ def run(public):
 def headers(response, options):
     # ruleid: python.web.cors-any-origin
     response.headers["Access-Control-Allow-Origin"] = "*"
+    # ruleid: python.web.cors-any-origin
+    response["Access-Control-Allow-Origin"] = "*"
     # ok: python.web.cors-any-origin
     response.headers["Access-Control-Allow-Origin"] = "https://shop.example"
     # ruleid: python.web.cookie-flags

@@ -61,6 +61,16 @@ def answers(request_id):
     return first, second, third, fourth
 
 
+def django_rendered(request, template):
+    # ok: python.xss.response-request
+    return HttpResponse(template.render(request.POST))
+
+
+def django_plain(request):
+    # ok: python.xss.response-request
+    return HttpResponse(request.POST["text"], content_type="text/plain; charset=utf-8")
+
+
 def django_answer(request):
     # ruleid: python.xss.response-request
     return HttpResponse(request.POST["text"])
