@@ -26,21 +26,28 @@ fn door(c: &mut Criterion) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let scratch = tempfile::tempdir().expect("a temporary directory");
     let detected = Containment::detected();
+    let mut door = |name: &str, containment: Containment| {
+        c.bench_function(&format!("process/door, {name}"), |b| {
+            b.to_async(&runtime)
+                .iter(|| through_the_door(scratch.path(), containment.clone()));
+        });
+    };
     for containment in [
         detected.clone(),
         detected.clone().legacy(),
         Containment::process_group(),
     ] {
-        c.bench_function(&format!("process/door, {containment}"), |b| {
-            b.to_async(&runtime)
-                .iter(|| through_the_door(scratch.path(), containment.clone()));
-        });
+        door(&containment.to_string(), containment);
     }
+    // What a fork would cost: a page table to copy.
+    let resident = vec![1_u8; 1 << 30];
+    door("a GiB resident", detected.clone());
+    drop(std::hint::black_box(resident));
 }
 
 async fn through_the_door(scratch: &Path, containment: Containment) {
     let mut command = Command::new(TRUE, scratch);
-    command.shim = env!("CARGO_BIN_EXE_proctor").into();
+    command.shim = Some(env!("CARGO_BIN_EXE_proctor").into());
     command.containment = containment;
     let ended = run(command, CancellationToken::new()).await;
     assert_eq!(ended.how, How::Exited(0));

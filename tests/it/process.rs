@@ -6,7 +6,7 @@ use std::time::Duration;
 use proctor::actors::process::{Containment, How, MemoryLimit, run};
 use tokio_util::sync::CancellationToken;
 
-use crate::process_world::{PATIENCE, World, containments, processes_of, text, until};
+use crate::process_world::{PATIENCE, World, alone_after, containments, processes_of, text, until};
 
 /// What each mode of `fake-tool` must end as, when nobody interferes.
 const ENDS: &[(&[&str], How)] = &[
@@ -228,9 +228,34 @@ async fn a_missing_working_directory_is_not_a_missing_tool() {
 async fn a_missing_shim_is_not_a_missing_tool() {
     let world = World::new();
     let mut command = world.tool(&["succeed"]);
-    command.shim = "/nowhere/shim".into();
+    command.shim = Some("/nowhere/shim".into());
     let how = world.run(command).await.how;
     assert!(matches!(&how, How::NotStarted { missing: false, .. }), "{how:?}");
+}
+
+/// This very test is such a program: as its own shim it would run no test at all, and exit with 0.
+#[tokio::test]
+async fn a_program_without_a_shim_starts_nothing() {
+    let world = World::new();
+    let mut command = world.tool(&["succeed"]);
+    command.shim = None;
+    let how = world.run(command).await.how;
+    assert!(
+        matches!(&how, How::NotStarted { missing: false, detail } if detail.contains("shim")),
+        "{how:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_daemon_started_with_sigchld_ignored_sees_every_exit() {
+    let test = "process::a_daemon_started_with_sigchld_ignored_sees_every_exit";
+    if !alone_after("trap '' CHLD", test) {
+        return;
+    }
+    let world = World::new();
+    let ended = world.run(world.tool(&["fail", "7"])).await;
+    assert_eq!((ended.how, ended.usage.is_some()), (How::Exited(7), true));
+    world.assert_empty();
 }
 
 #[tokio::test]

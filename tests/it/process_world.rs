@@ -51,7 +51,7 @@ pub fn tool_in(scratch: &Path, words: &[&str]) -> Command {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bin/fake-tool");
     let mut command = Command::new(tool, scratch);
     command.args = words.iter().map(Into::into).collect();
-    command.shim = env!("CARGO_BIN_EXE_proctor").into();
+    command.shim = Some(env!("CARGO_BIN_EXE_proctor").into());
     command.limits.wall = PATIENCE;
     command.limits.grace = Duration::from_millis(300);
     command
@@ -125,16 +125,24 @@ pub fn text(bytes: &[u8]) -> &str {
 
 /// Runs this very test again in a process of its own, when it is not there yet: what it counts (descriptors, children) or
 /// changes (the subreaper) belongs to a whole process. True in that process; false here, after that one has passed.
+pub fn alone(test: &str) -> bool {
+    alone_after("", test)
+}
+
+/// Like [`alone`], in a process that is what a shell becomes after `preparation`.
 #[expect(
     clippy::disallowed_methods,
     reason = "the test harness itself is started, not a tool"
 )]
-pub fn alone(test: &str) -> bool {
+pub fn alone_after(preparation: &str, test: &str) -> bool {
     const ALONE: &str = "PROCTOR_TEST_ALONE";
     if std::env::var(ALONE).is_ok_and(|name| name == test) {
         return true;
     }
-    let mut harness = std::process::Command::new(std::env::current_exe().unwrap());
+    let mut harness = std::process::Command::new("/bin/sh");
+    harness
+        .args(["-c", &format!("{preparation}\nexec \"$@\""), "sh"])
+        .arg(std::env::current_exe().unwrap());
     let output = harness
         .args([test, "--exact", "--nocapture"])
         .env(ALONE, test)

@@ -42,8 +42,8 @@ pub struct Command {
     pub limits: Limits,
     /// What holds the run: all that this machine offers, unless a test says otherwise.
     pub containment: Containment,
-    /// The program that turns itself into the tool: this very binary, unless a test says otherwise.
-    pub shim: PathBuf,
+    /// The program that turns itself into the tool, see [`shim::program`]; without one nothing starts.
+    pub shim: Option<PathBuf>,
 }
 
 /// What a run may use. Every limit has a default, and a reason beside it.

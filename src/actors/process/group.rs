@@ -17,9 +17,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::cgroup::Cgroups;
 use super::ended::{How, MemoryLimit, Usage};
+use super::keeper::{self, Reaping};
 use super::scratch::Private;
 use super::token::Token;
-use super::{keeper, scan, sys, undertaker};
+use super::{scan, sys, undertaker};
 
 /// First and longest pause between two looks at whether a killed run is empty.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
@@ -111,12 +112,12 @@ impl Group {
 
     /// Reaps the leader, which has ended and was the last of its run, and removes what the run held.
     pub(super) async fn bury(mut self) -> Option<Usage> {
-        let usage = match self.guard.take_leader() {
-            Leader::Unreaped(pid) => keeper::reap(pid).await.ok().flatten(),
+        let reaping = match self.guard.take_leader() {
+            Leader::Unreaped(pid) => keeper::reap(pid).await.ok(),
             Leader::Reaped => None,
         };
         self.guard.release().await;
-        usage
+        reaping.and_then(Reaping::usage)
     }
 }
 
@@ -154,14 +155,14 @@ impl Guard {
         let Some(mut remains) = self.remains.take() else {
             return;
         };
-        let removed = tokio::task::spawn_blocking(move || match remains.holdings.cgroups.remove() {
-            true => None,
-            // The kernel lets go of the last process a little later than it says.
-            false => Some(remains),
+        let removing = tokio::task::spawn_blocking(move || {
+            if !remains.holdings.cgroups.remove() {
+                // The kernel lets go of the last process a little later than it says.
+                undertaker::take(remains);
+            }
         });
-        if let Ok(Some(remains)) = removed.await {
-            undertaker::take(remains);
-        }
+        // It goes on without us, if need be.
+        removing.await.ok();
     }
 }
 
@@ -228,7 +229,7 @@ impl Remains {
         let cleared = self.clear_cgroups().unwrap_or_else(|| self.hunt()());
         if let Leader::Unreaped(pid) = self.leader
             && cleared
-            && let Ok(Some(_)) = keeper::reap(pid).blocking_recv()
+            && let Ok(Reaping::Done(_)) = keeper::reap(pid).blocking_recv()
         {
             self.leader = Leader::Reaped;
         }

@@ -10,9 +10,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -56,11 +56,28 @@ pub(super) async fn spawn(launch: Launch) -> io::Result<Launched> {
         .unwrap_or_else(|_| Err(io::Error::other("the keeper of child processes has ended")))
 }
 
-/// Collects a child; `None` when it still runs, or is none of ours (any more).
-pub(super) fn reap(pid: i32) -> oneshot::Receiver<Option<Usage>> {
+/// Collects a child.
+pub(super) fn reap(pid: i32) -> oneshot::Receiver<Reaping> {
     let (reply, answer) = oneshot::channel();
     order(Order::Reap { pid, reply });
     answer
+}
+
+/// What came of an attempt to collect a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reaping {
+    Running,
+    /// It is gone. What it cost is unknown when somebody else collected it.
+    Done(Option<Usage>),
+}
+
+impl Reaping {
+    pub(super) const fn usage(self) -> Option<Usage> {
+        match self {
+            Self::Running => None,
+            Self::Done(usage) => usage,
+        }
+    }
 }
 
 enum Order {
@@ -70,7 +87,7 @@ enum Order {
     },
     Reap {
         pid: i32,
-        reply: oneshot::Sender<Option<Usage>>,
+        reply: oneshot::Sender<Reaping>,
     },
 }
 
@@ -78,6 +95,7 @@ enum Order {
 fn order(order: Order) {
     static KEEPER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
     let keeper = KEEPER.get_or_init(|| {
+        keep_exit_statuses();
         let (sender, orders) = mpsc::channel();
         let thread = std::thread::Builder::new().name("process-keeper".to_owned());
         thread
@@ -87,6 +105,15 @@ fn order(order: Order) {
     });
     // A keeper that is gone drops the reply with the order, and whoever waits for it sees that.
     keeper.send(order).ok();
+}
+
+/// A daemon started with SIGCHLD ignored, as some supervisors do, would lose every exit status: the kernel throws them away.
+/// Any handler undoes that; nobody needs to read this flag.
+fn keep_exit_statuses() {
+    let registered = signal_hook::flag::register(signal_hook::consts::SIGCHLD, Arc::default());
+    if let Err(error) = registered {
+        tracing::error!(%error, "failed to handle SIGCHLD; if it is ignored, exits cannot be seen");
+    }
 }
 
 #[derive(Default)]
@@ -141,19 +168,21 @@ impl Keeper {
         })
     }
 
-    fn reap(&mut self, pid: i32) -> Option<Usage> {
+    fn reap(&mut self, pid: i32) -> Reaping {
         if !self.leaders.contains(&pid) {
-            return None;
+            return Reaping::Done(None);
         }
-        let reaped = sys::try_reap(pid).unwrap_or_else(|error| {
-            tracing::error!(pid, %error, "a child of ours was reaped by somebody else");
-            None
-        });
-        if reaped.is_some() {
-            self.leaders.remove(&pid);
-            self.reap_orphans();
-        }
-        reaped
+        let usage = match sys::try_reap(pid) {
+            Ok(None) => return Reaping::Running,
+            Ok(Some(usage)) => Some(usage),
+            Err(error) => {
+                tracing::error!(pid, %error, "a child of ours was reaped by somebody else");
+                None
+            }
+        };
+        self.leaders.remove(&pid);
+        self.reap_orphans();
+        Reaping::Done(usage)
     }
 
     /// Orphans of runs that ended under us as their subreaper. Looked at before they are taken: a leader's exit status

@@ -30,6 +30,9 @@ const PIPES_AFTER_KILL: Duration = Duration::from_secs(5);
 /// Time a run has to be gone after SIGKILL. Longer means that it hangs in the kernel.
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
 
+const NO_SHIM: &str =
+    "this program has no exec shim: call `shim::main_if_asked` first in its main, or `shim::set_program`";
+
 /// Runs `command` to its end: by itself, by a limit, or by `cancel`. When it returns no process of the run is alive, its
 /// cgroups and private directories are gone, and `scratch/stdout` and `scratch/stderr` hold what it wrote. Dropping the
 /// future kills the run.
@@ -166,6 +169,7 @@ fn output(read: Option<Result<(Captured, Captured), JoinError>>) -> (Captured, C
 /// Everything that is needed before the spawn. Blocks on the disk.
 fn prepare(command: Command, token: Token) -> Result<(Launch, SpillFile, SpillFile), How> {
     let program = resolve::program(&command)?;
+    let shim = command.shim.ok_or_else(|| resolve::blocked(NO_SHIM.to_owned()))?;
     let failed = |what: &str, error: io::Error| resolve::blocked(format!("failed to make {what}: {error}"));
     let Scratch {
         private,
@@ -198,7 +202,7 @@ fn prepare(command: Command, token: Token) -> Result<(Launch, SpillFile, SpillFi
     };
     Ok((
         Launch {
-            shim: command.shim,
+            shim,
             arguments: orders.into_arguments(),
             env,
             cwd,

@@ -37,15 +37,13 @@ const OOM_SCORE_ADJUSTMENT: &str = "500";
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
-/// The program new commands use as shim: the running binary itself, also after the file was replaced or deleted.
-pub fn program() -> PathBuf {
-    PROGRAM
-        .get()
-        .cloned()
-        .unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
+/// The program new commands use as shim. `None` in a program that neither calls [`main_if_asked`] nor names one that does:
+/// its own `main` would run in place of the tool, and perhaps even succeed.
+pub fn program() -> Option<PathBuf> {
+    PROGRAM.get().cloned()
 }
 
-/// For binaries that do not call [`main_if_asked`], such as test harnesses: names the one that does. The first call wins.
+/// For test harnesses, whose `main` is not ours: names a program that calls [`main_if_asked`]. The first call wins.
 pub fn set_program(path: impl Into<PathBuf>) {
     PROGRAM.get_or_init(|| path.into());
 }
@@ -55,6 +53,8 @@ pub fn set_program(path: impl Into<PathBuf>) {
 pub fn main_if_asked() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().as_deref() != Some(OsStr::new(ASKED)) {
+        // The binary that runs, even if its file is replaced or deleted later.
+        set_program("/proc/self/exe");
         return;
     }
     let error = match Orders::read(arguments) {
