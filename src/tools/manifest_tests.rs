@@ -23,7 +23,7 @@ fn bandit() -> &'static str {
 fn all_errors_of_a_file_come_at_once_with_their_keys() {
     let text = bandit()
         .replace("network = false", "network = \"no\"\nnetwrok = true")
-        .replace("wall_s = 900", "wall_s = 0")
+        .replace("wall_s = 1800", "wall_s = 0")
         .replace("\"{target}\"", "\"{tarket}\"")
         .replace("1 = \"findings\"", "1 = \"maybe\"\n256 = \"clean\"")
         .replace("HIGH = \"high\"", "HIGH = \"grave\"")

@@ -43,8 +43,9 @@ struct Extra {
 
 #[derive(Default, Deserialize)]
 struct Metadata {
-    /// One text or a list of texts.
     cwe: Option<Value>,
+    /// Where the rule is explained: ours name references, those of the registry a source.
+    references: Option<Value>,
     source: Option<Value>,
 }
 
@@ -84,7 +85,7 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
                 (Some(found.end.line), Some(found.end.col)),
             ),
             cwe: cwe_numbers(found.extra.metadata.cwe.as_ref()),
-            help: found.extra.metadata.source.as_ref().and_then(Value::as_str),
+            help: help(&found.extra.metadata),
         })?;
     }
     for trouble in &document.errors {
@@ -107,15 +108,22 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
     Ok(builder.files(document.paths.scanned.iter().map(String::as_str)))
 }
 
+fn help(metadata: &Metadata) -> Option<&str> {
+    let references = texts(metadata.references.as_ref());
+    let source = texts(metadata.source.as_ref());
+    references.iter().chain(source).find_map(Value::as_str)
+}
+
 fn cwe_numbers(cwe: Option<&Value>) -> Vec<u32> {
-    let texts = match cwe {
+    let texts = texts(cwe).iter().filter_map(Value::as_str);
+    texts.filter_map(cwe_number).collect()
+}
+
+/// One text, or a list of texts.
+fn texts(value: Option<&Value>) -> &[Value] {
+    match value {
         Some(Value::Array(texts)) => texts.as_slice(),
         Some(text) => std::slice::from_ref(text),
         None => &[],
-    };
-    texts
-        .iter()
-        .filter_map(Value::as_str)
-        .filter_map(cwe_number)
-        .collect()
+    }
 }
