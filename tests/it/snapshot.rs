@@ -1,93 +1,19 @@
-//! Promise: what the user's tree does, holds or turns into changes no result and executes nothing.
+//! Promise: what the user's tree holds changes no result and executes nothing.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::Mode;
 use nix::unistd::{Uid, mkfifo, setfsuid};
-use proctor::actors::jobs::snapshot::{Limits, Policy, Snapshot, SnapshotError, sweep, take};
-use proctor::domain::outcome::Gap;
+use proctor::actors::jobs::snapshot::{Limits, Policy, SnapshotError, sweep, take};
 use tokio_util::sync::CancellationToken;
 
-/// A target and a place for its snapshots; nothing may be left in the latter.
-struct World {
-    target: PathBuf,
-    snapshots: PathBuf,
-    _home: tempfile::TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        // Canonical, as targets are: the way to a temporary directory may lead through a link.
-        let root = home.path().canonicalize().unwrap();
-        let (target, snapshots) = (root.join("target"), root.join("snapshots"));
-        fs::create_dir(&target).unwrap();
-        fs::create_dir(&snapshots).unwrap();
-        Self {
-            target,
-            snapshots,
-            _home: home,
-        }
-    }
-
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
-        let path = self.target.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    fn source(&self) {
-        self.write("app.py", "import ast\n");
-        self.write("ast.py", "raise SystemExit('executed')\n");
-        self.write("web/three.js/index.js", "eval(x)\n");
-        self.write("web/.hidden/a b.js", "eval(y)\n");
-        self.write("node_modules/x/index.js", "eval(z)\n");
-    }
-
-    fn take(&self) -> Result<Snapshot, SnapshotError> {
-        self.take_within(&Limits::default())
-    }
-
-    fn take_within(&self, limits: &Limits) -> Result<Snapshot, SnapshotError> {
-        let policy = Policy::new([".bandit", ".gitleaks.toml", "eslint.config.*", ".checkov.yaml"]).unwrap();
-        let destination = self.snapshots.join("one");
-        take(
-            &self.target,
-            &destination,
-            &policy,
-            limits,
-            &CancellationToken::new(),
-        )
-    }
-
-    fn left_behind(&self) -> usize {
-        fs::read_dir(&self.snapshots).unwrap().count()
-    }
-}
-
-fn paths(snapshot: &Snapshot) -> Vec<&str> {
-    snapshot.files.iter().map(|file| file.path.as_str()).collect()
-}
-
-fn named(gaps: &[Gap]) -> Vec<&str> {
-    gaps.iter().map(|gap| gap.path.as_str()).collect()
-}
-
-const SOURCE: [&str; 5] = [
-    "app.py",
-    "ast.py",
-    "node_modules/x/index.js",
-    "web/.hidden/a b.js",
-    "web/three.js/index.js",
-];
+use super::snapshot_world::{SOURCE, World, named, paths};
 
 #[test]
 fn everything_that_is_source_is_copied_and_nobody_can_change_it() {
@@ -221,117 +147,6 @@ fn the_digest_tells_contents_and_names_apart_and_nothing_else() {
     assert_ne!(one, digest(&[("a.py", "2"), ("b.py", "1")]));
     assert_ne!(one, digest(&[("a.py", "1"), ("c.py", "2")]));
     assert_ne!(one, digest(&[("a.py", "1")]));
-}
-
-#[test]
-fn a_snapshot_stays_as_it_was_when_the_tree_is_edited_and_deleted() {
-    let world = World::new();
-    world.source();
-    let snapshot = world.take().unwrap();
-    world.write("app.py", "changed");
-    fs::remove_dir_all(world.target.join("web")).unwrap();
-    assert_eq!(
-        fs::read_to_string(snapshot.root.join("app.py")).unwrap(),
-        "import ast\n"
-    );
-    assert!(snapshot.root.join("web/three.js/index.js").exists());
-}
-
-/// Runs `change` on another thread again and again while `body` runs.
-fn while_changing(change: impl Fn() + Sync, body: impl FnOnce()) {
-    /// Also when `body` panics: the scope waits for the other thread.
-    struct End<'a>(&'a AtomicBool);
-    impl Drop for End<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let end = End(&over);
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                change();
-            }
-        });
-        body();
-        drop(end);
-    });
-}
-
-/// A directory and a link change places, many times while the files between their names are read.
-#[test]
-fn a_directory_that_turns_into_a_link_under_the_walk_never_leads_out() {
-    let world = World::new();
-    let outside = world.snapshots.parent().unwrap().join("outside");
-    for inside in [&outside, &outside.join("inner")] {
-        fs::create_dir_all(inside).unwrap();
-        fs::write(inside.join("a.py"), "SECRET").unwrap();
-    }
-    for directory in ["first", "zlast"] {
-        world.write(&format!("{directory}/a.py"), "public");
-        world.write(&format!("{directory}/inner/a.py"), "public");
-        symlink(&outside, world.target.join(format!("{directory}.link"))).unwrap();
-    }
-    world.write("leaf.py", "public");
-    symlink(outside.join("a.py"), world.target.join("leaf.py.link")).unwrap();
-    for file in 0..50 {
-        world.write(&format!("m{file:02}.py"), "public");
-    }
-    let swap = || {
-        for name in ["first", "zlast", "leaf.py"] {
-            let (one, other) = (world.target.join(name), world.target.join(format!("{name}.link")));
-            renameat2(AT_FDCWD, &one, AT_FDCWD, &other, RenameFlags::RENAME_EXCHANGE).unwrap();
-        }
-    };
-    while_changing(swap, || {
-        let mut caught = 0;
-        for _ in 0..60 {
-            let snapshot = world.take().unwrap();
-            assert!(snapshot.files.len() >= 50);
-            for file in &snapshot.files {
-                let content = fs::read_to_string(snapshot.root.join(&file.path)).unwrap();
-                assert_eq!(content, "public", "{}", file.path);
-            }
-            caught += snapshot.left_out.len();
-        }
-        assert!(
-            caught > 0,
-            "no directory was caught turning into a link: the race was not run"
-        );
-    });
-    assert_eq!(world.left_behind(), 0);
-}
-
-#[test]
-fn files_that_are_rewritten_and_deleted_under_the_walk_never_fail_the_job() {
-    let world = World::new();
-    world.source();
-    let each = |deed: &dyn Fn(&Path)| {
-        for directory in 0..20 {
-            deed(&world.target.join(format!("d{directory:02}")));
-        }
-    };
-    // Whichever side wins, both go on: that is the point.
-    let change = || {
-        each(&|here| drop(fs::create_dir(here)));
-        each(&|here| drop(fs::write(here.join("a.py"), "x = 1\n")));
-        each(&|here| drop(fs::remove_file(here.join("a.py"))));
-        each(&|here| drop(fs::remove_dir(here)));
-    };
-    while_changing(change, || {
-        let mut moving = 0;
-        for _ in 0..60 {
-            let snapshot = world.take().unwrap();
-            assert!(
-                SOURCE.iter().all(|path| paths(&snapshot).contains(path)),
-                "{snapshot:?}"
-            );
-            moving += snapshot.files.len() - SOURCE.len();
-        }
-        assert!(moving > 0, "no changing file was ever seen: the race was not run");
-    });
-    assert_eq!(world.left_behind(), 0);
 }
 
 #[test]
