@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use proctor::actors::gateway::GatewayMessage;
 use proctor::protocol::errors::HttpRefusal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -9,8 +10,8 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 use crate::support::client::{connect, request};
 use crate::support::raw::{self, exchange, get, status, upgrade_head};
-use crate::support::soon;
 use crate::support::world::World;
+use crate::support::{soon, until};
 
 async fn upgraded(world: &World, change: impl FnOnce(&str) -> String) -> (u16, String) {
     let mut stream = TcpStream::connect(world.address).await.expect("a connection");
@@ -286,4 +287,19 @@ async fn a_draining_gateway_says_so_and_a_closing_one_tells_everybody() {
         TcpStream::connect(world.address).await.is_err(),
         "the port is shut"
     );
+}
+
+#[tokio::test]
+async fn a_gateway_that_crashes_is_started_again_on_the_same_port() {
+    let world = World::boot().await;
+    let mut client = world.client().await;
+    world
+        .gateway
+        .try_send(GatewayMessage::LoopEnded)
+        .expect("a gateway");
+    client.close_code().await;
+    let before = |world: &World| world.root.tree().walk().any(|node| node.id == "session-0");
+    until("the old session is gone", || !before(&world)).await;
+    let mut again = world.client().await;
+    assert!(again.call("ping", serde_json::json!({})).await["result"].is_object());
 }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use proctor::actors::gateway::GatewayMessage;
 use serde_json::{Value, json};
 
 use crate::support::client::Client;
@@ -348,4 +349,22 @@ async fn a_call_that_takes_too_long_is_ended() {
             .contains("longest"),
         "{late}"
     );
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_what_runs_and_sends_away_what_waits() {
+    let world = World::with_limits(|limits| limits.in_flight_per_session = 1).await;
+    let mut client = world.client().await;
+    let running = client.ask_tool("fault", sleep(300)).await;
+    let waiting = client.ask_tool("fault", sleep(0)).await;
+    client.call("ping", json!({})).await;
+    world.drain();
+    let settled = world
+        .gateway
+        .call(|reply| GatewayMessage::Settle { reply }, Duration::from_secs(20));
+    settled.await.expect("settled");
+    assert_eq!(client.answer(running).await["result"]["isError"], false);
+    assert_eq!(code(&client.answer(waiting).await), -31003);
+    let (closed, ()) = tokio::join!(client.close_code(), world.close());
+    assert_eq!(closed, Some(1001));
 }

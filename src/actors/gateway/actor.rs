@@ -6,6 +6,7 @@
 //! Spoken to by the root, which drains and closes it; clients never reach its mailbox. Its death closes every
 //! connection; its supervisor starts it again on the same port.
 
+use std::net::TcpListener as Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::actors::mailbox::{Lane, Message, Reply};
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::session::calls::table::table;
 
-/// The root speaks to it twice in its life.
+/// The root speaks to it three times in its life.
 const MAILBOX_LIMIT: usize = 8;
 
 /// What the gateway is told.
@@ -29,7 +30,9 @@ const MAILBOX_LIMIT: usize = 8;
 pub enum GatewayMessage {
     /// Take no new session and no new call; say so in `/readyz`. What runs goes on.
     Drain,
-    /// Close every connection with 1001 once its answers are out. Answered when the last one is gone.
+    /// Answered when no call runs any more. After [`GatewayMessage::Drain`] none begins.
+    Settle { reply: Reply<()> },
+    /// Shut the port, and close every connection with 1001 once its answers are out. Answered when the last one is gone.
     Close { reply: Reply<()> },
     /// The accept loop is over.
     LoopEnded,
@@ -49,6 +52,8 @@ pub struct GatewayArguments {
 
 /// The gateway.
 pub struct Gateway {
+    bound: Arc<Bound>,
+    admission: Arc<Admission>,
     phase: watch::Sender<Phase>,
     /// Cancelled when the accept loop is over.
     over: CancellationToken,
@@ -71,8 +76,9 @@ impl Server for Gateway {
         listener.set_nonblocking(true).map_err(unusable)?;
         let listener = TcpListener::from_std(listener).map_err(unusable)?;
         let (sender, phase) = watch::channel(Phase::Serving);
+        let admission = Admission::new(plan.settings.limits);
         let shared = Arc::new(Shared {
-            admission: Admission::new(plan.settings.limits),
+            admission: Arc::clone(&admission),
             settings: plan.settings,
             handles: plan.handles,
             table: Arc::new(table()),
@@ -88,7 +94,12 @@ impl Server for Gateway {
             let _ended = ended;
             listener::run(listener, shared).await;
         });
-        Ok(Self { phase: sender, over })
+        Ok(Self {
+            bound: plan.listener,
+            admission,
+            phase: sender,
+            over,
+        })
     }
 
     async fn handle(
@@ -98,8 +109,16 @@ impl Server for Gateway {
     ) -> Result<(), Stop> {
         match message {
             GatewayMessage::Drain => self.advance(Phase::Draining),
+            GatewayMessage::Settle { reply } => {
+                let admission = Arc::clone(&self.admission);
+                context.spawn(async move {
+                    admission.settled().await;
+                    reply.send(());
+                });
+            }
             GatewayMessage::Close { reply } => {
                 self.advance(Phase::Closing);
+                listener::shut(&self.bound);
                 let over = self.over.clone();
                 context.spawn(async move {
                     over.cancelled().await;
@@ -112,7 +131,7 @@ impl Server for Gateway {
         Ok(())
     }
 
-    /// Stopped without having been drained: connections are told, and have until their own deadlines.
+    /// Stopped without having been closed, perhaps to be started again: connections are told, the port stays open.
     async fn terminate(&mut self, _: &Context<GatewayMessage>) {
         self.advance(Phase::Closing);
         drop(tokio::time::timeout(TERMINATE, self.over.cancelled()).await);

@@ -91,6 +91,13 @@ impl Admission {
         self.lock().principals.total
     }
 
+    /// Resolves when no call runs.
+    pub async fn settled(&self) {
+        let all = u32::try_from(self.limits.in_flight).unwrap_or(u32::MAX);
+        // Never closed, so this is no error; the places are given back at once.
+        drop(self.in_flight.acquire_many(all).await);
+    }
+
     /// A place for one TCP connection, whatever it wants; `None` when even a refusal would cost too much.
     pub fn connect(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionPermit> {
         let address = network_of(address);

@@ -22,6 +22,7 @@ use super::http::{self, Admitted};
 use super::listener::Shared;
 use super::metered::Metered;
 use super::pump;
+use crate::actors::mailbox::Address;
 use crate::actors::session::outbox::Outbox;
 use crate::actors::session::{SessionArguments, SessionMessage};
 use crate::protocol::errors::CloseReason;
@@ -87,10 +88,20 @@ async fn converse(shared: &Arc<Shared>, admitted: Admitted, address: SocketAddr)
         }
     };
     metrics::counter!("proctor_sessions_total").increment(1);
+    let leaving = Leaving(session.clone());
     let closed = pump::run(socket, &session, &outbox, &permit, shared.watch_phase()).await;
-    // An error means that the session is gone already.
-    drop(session.try_send(SessionMessage::Leave));
+    drop(leaving);
     tracing::debug!(%address, ?closed, "session's connection ended");
+}
+
+/// Tells the session that its connection is gone, also when this task is aborted.
+struct Leaving(Address<SessionMessage>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        // An error means that the session is gone already.
+        drop(self.0.try_send(SessionMessage::Leave));
+    }
 }
 
 async fn websocket(socket: TcpStream, early: Bytes, limits: &Limits) -> WebSocketStream<Metered> {

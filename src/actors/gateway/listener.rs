@@ -61,6 +61,16 @@ pub fn bind(address: SocketAddr) -> std::io::Result<Bound> {
     socket.listen(BACKLOG)?.into_std()
 }
 
+/// Shuts the port for whoever holds it: clients are refused at once instead of waiting for nobody. For good.
+pub fn shut(bound: &Bound) {
+    let shut = bound
+        .try_clone()
+        .and_then(|socket| std::net::TcpStream::from(OwnedFd::from(socket)).shutdown(Shutdown::Both));
+    if let Err(error) = shut {
+        tracing::warn!(%error, "cannot shut the port");
+    }
+}
+
 /// Accepts until the gateway closes, then waits for the connections to end: each does so by itself, within its
 /// deadlines.
 pub async fn run(listener: TcpListener, shared: Arc<Shared>) {
@@ -89,19 +99,8 @@ pub async fn run(listener: TcpListener, shared: Arc<Shared>) {
             () = closing(&mut phase) => break,
         }
     }
-    refuse(listener);
+    drop(listener);
     while connections.join_next().await.is_some() {}
-}
-
-/// Others hold the port as well (the tree, for a restart): it is shut for all of them, so that clients are refused at
-/// once instead of waiting for nobody.
-fn refuse(listener: TcpListener) {
-    let shut = listener
-        .into_std()
-        .and_then(|listener| std::net::TcpStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both));
-    if let Err(error) = shut {
-        tracing::warn!(%error, "cannot shut the port");
-    }
 }
 
 async fn closing(phase: &mut watch::Receiver<Phase>) {

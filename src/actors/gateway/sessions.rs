@@ -25,12 +25,15 @@ pub struct Plan {
     pub handles: Handles,
 }
 
+/// Sessions that have given their place back and are not yet forgotten by their supervisor.
+const ENDING_MAX: usize = 64;
+
 /// The gateway as a child of the root. `slot` is where the root finds it to drain and to close it.
 pub fn child(plan: Plan, slot: &Slot<GatewayMessage>) -> ChildSpec {
     let slot = slot.clone();
     let spec = move || {
         let sessions = SupervisorSlot::new();
-        let cap = plan.settings.limits.sessions;
+        let cap = plan.settings.limits.sessions + ENDING_MAX;
         let children = ChildSpec::supervisor("sessions", &sessions, move || {
             SupervisorSpec::new("sessions", Strategy::Dynamic { cap })
         });

@@ -25,12 +25,16 @@ use crate::actors::gateway::phase::Phase;
 use crate::actors::handles::Handles;
 use crate::actors::mailbox::{Lane, Message};
 use crate::actors::server::{Context, Server, StartError, Stop};
+use crate::domain::finding::clean_text;
 use crate::protocol::errors::{CloseReason, WireError};
 use crate::protocol::jsonrpc::{self, Id};
 use crate::protocol::mcp::{self, Notification, Request};
 
 /// Requests that may wait for the actor. Handling one is microseconds; what is full here is the reader's to wait for.
 const MAILBOX_LIMIT: usize = 32;
+
+/// What the log keeps of a client's name, in bytes.
+const CLIENT_BYTES_MAX: usize = 64;
 
 /// What a session is told.
 #[derive(Debug)]
@@ -190,7 +194,7 @@ impl Session {
         self.handshake = Handshake::Done;
         let version = mcp::negotiate(&params.protocol_version);
         tracing::info!(
-            client = %params.client_info.name, client_version = %params.client_info.version,
+            client = clean_text(&params.client_info.name, CLIENT_BYTES_MAX), client_version = clean_text(&params.client_info.version, CLIENT_BYTES_MAX),
             principal = %self.surroundings.principal, %version, "session opened"
         );
         self.answer(id, &mcp::introduce(version));
@@ -208,7 +212,7 @@ impl Session {
     }
 
     fn take(&mut self, id: Id, work: Work, credit: Option<Credit>) {
-        if *self.phase.borrow() != Phase::Serving {
+        if !self.is_serving() {
             return self.refuse(&id, &WireError::Draining);
         }
         match self.flight.offer(&id, Parked { work, credit }) {
@@ -258,8 +262,17 @@ impl Session {
         while self.tasks.try_join_next().is_some() {}
         self.flight.ended(id);
         while let Some((id, parked)) = self.flight.next_up() {
-            self.start(id, parked);
+            if self.is_serving() {
+                self.start(id, parked);
+            } else {
+                // A drain waits for what runs; what has not begun is told to come back.
+                self.refuse(&id, &WireError::Draining);
+            }
         }
+    }
+
+    fn is_serving(&self) -> bool {
+        *self.phase.borrow() == Phase::Serving
     }
 
     fn answer(&self, id: &Id, result: &(impl serde::Serialize + ?Sized)) {
