@@ -3,9 +3,12 @@
 
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 use crate::config::{Log, LogFormat};
 
@@ -26,6 +29,15 @@ pub fn install(log: &Log, color: bool) {
     if installed.is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
+}
+
+/// What `/metrics` shows: the process's one recorder, installed at first use.
+pub fn metrics() -> Option<&'static PrometheusHandle> {
+    static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    // An error means that an embedder has installed a recorder of its own: ours has nothing to show then.
+    RECORDER
+        .get_or_init(|| PrometheusBuilder::new().install_recorder().ok())
+        .as_ref()
 }
 
 /// A panic is an event like any other: it names its thread and place, and in JSON it stays one line. Supervision

@@ -4,8 +4,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::jobs::JobsMessage;
+use super::jobs::target::Roots;
+use super::mailbox::Slot;
+use super::session::sarif::LastExport;
+use super::store::Store;
 use crate::domain::tree::TreeNode;
 use crate::protocol::api::ToolsAnswer;
+use crate::tools::catalogue::Catalogue;
 
 /// A question with a quick answer: reads memory, waits for nobody.
 pub type Source<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -19,6 +25,21 @@ pub struct Handles {
     pub tools: Source<ToolsAnswer>,
     /// Whether new work can be taken; if not, why.
     pub ready: Source<Result<(), String>>,
+    pub jobs: Slot<JobsMessage>,
+    pub store: Store,
+    /// What may be examined.
+    pub targets: Arc<Roots>,
+    pub catalogue: Arc<Catalogue>,
+    pub deadlines: Deadlines,
+    pub exports: Arc<LastExport>,
+}
+
+/// Seconds a job may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// When the caller does not say.
+    pub default_s: u32,
+    pub max_s: u32,
 }
 
 impl fmt::Debug for Handles {

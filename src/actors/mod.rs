@@ -7,10 +7,16 @@ pub mod mailbox;
 pub mod server;
 pub mod supervise;
 
+pub mod clock;
+pub mod random;
+pub mod host;
+pub mod data_dir;
 pub mod process;
+pub mod installer;
 pub mod store;
 pub mod jobs;
 pub mod handles;
 pub mod session;
 pub mod gateway;
-pub mod installer;
+mod rows;
+pub mod root;

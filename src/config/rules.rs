@@ -71,7 +71,14 @@ fn fill_directories(
     };
     let tools_dir =
         directory(effective, "daemon.tools_dir", home.as_deref()).unwrap_or_else(|| data_dir.join("tools"));
-    for (key, path) in [("daemon.data_dir", data_dir), ("daemon.tools_dir", tools_dir)] {
+    let manifests_dir = directory(effective, "daemon.manifests_dir", home.as_deref())
+        .unwrap_or_else(|| data_dir.join("manifests"));
+    let all = [
+        ("daemon.data_dir", data_dir),
+        ("daemon.tools_dir", tools_dir),
+        ("daemon.manifests_dir", manifests_dir),
+    ];
+    for (key, path) in all {
         if !path.is_absolute() {
             let reason = format!("{} needs a home directory, and HOME is not set", path.display());
             problems.push(effective.problem(key, reason));

@@ -26,6 +26,8 @@ pub struct Config {
 pub struct Daemon {
     pub data_dir: PathBuf,
     pub tools_dir: PathBuf,
+    /// Need not exist.
+    pub manifests_dir: PathBuf,
     #[serde(rename = "drain_s", deserialize_with = "seconds")]
     pub drain: Duration,
 }
@@ -88,6 +90,7 @@ pub struct Snapshot {
 pub struct Jobs {
     pub queue_max: usize,
     pub queue_per_principal_max: usize,
+    pub running_max: usize,
     #[serde(rename = "deadline_s", deserialize_with = "seconds")]
     pub deadline: Duration,
     #[serde(rename = "deadline_max_s", deserialize_with = "seconds")]

@@ -8,6 +8,9 @@ pub enum StoreError {
     /// Refused before anything was done: the queue is full. Retry later.
     #[error("the store is busy; nothing was written, retry later")]
     Busy,
+    /// Refused before anything was done: the store is starting, or starting again. Retry in a moment.
+    #[error("the store is down; nothing was written, retry in a moment")]
+    Down,
     /// The write may or may not be on the disk. Read the thing by its id before deciding anything.
     #[error("it is unknown whether the write reached the disk ({why}); read it again by its id")]
     Unknown { why: String },

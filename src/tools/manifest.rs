@@ -2,6 +2,7 @@
 //! command line from it, `parse/` reads the output by it, the installer installs by it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use globset::GlobSet;
@@ -59,6 +60,8 @@ pub struct Applies {
 /// How the tool is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
+    /// A program that the user brings, absolute; `None` for one that `install` describes.
+    pub program: Option<PathBuf>,
     pub args: Vec<Argument>,
     /// For a run on some of the files, after one file has brought the tool down; `None` for a tool that makes sense of
     /// the whole only, or takes no list.

@@ -1,6 +1,7 @@
 //! From TOML to a [`Manifest`], with every error at once. `catalogue/bandit.toml` shows each key with its reason.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -59,6 +60,13 @@ fn whole(root: Reader<'_>) -> Option<Manifest> {
     let severity = severity(root.table("severity"));
     let cwe = root.maybe_table("cwe").map(cwe).unwrap_or_default();
     let install = root.maybe_table("install").map(install);
+    let brought = run.as_ref().is_some_and(|run| run.program.is_some());
+    if brought == install.is_some() {
+        root.report(
+            "install",
+            "exactly one of [install] and run.program says where the program is",
+        );
+    }
     root.finish();
     let manifest = Manifest {
         name: ToolName(name?),
@@ -129,6 +137,7 @@ fn glob_set(table: &Reader<'_>, key: &str, globs: &[String]) -> Option<GlobSet> 
 }
 
 fn run(table: Reader<'_>) -> Option<Run> {
+    let program = table.maybe("program", as_program);
     let args = table.required("args", as_list(as_argument));
     let args_for_files = table.maybe("args_for_files", as_list(as_argument));
     let cwd = table.required(
@@ -147,6 +156,7 @@ fn run(table: Reader<'_>) -> Option<Run> {
     }
     table.finish();
     Some(Run {
+        program,
         args: args?,
         args_for_files,
         cwd: cwd?,
@@ -335,6 +345,15 @@ fn install(table: Reader<'_>) -> Option<Install> {
         program: program?,
         build_args,
     })
+}
+
+fn as_program(value: &Value) -> Result<PathBuf, String> {
+    let path = PathBuf::from(as_text(value)?);
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err("must be an absolute path".to_owned())
+    }
 }
 
 /// A tool's name is also a directory's and a label's.

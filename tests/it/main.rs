@@ -24,9 +24,6 @@ mod process_environment;
 mod process_leftovers;
 mod cli;
 mod support;
-mod install_world;
-mod install;
-mod install_cli;
 mod gateway;
 mod limits;
 #[cfg(feature = "fault-injection")]
@@ -37,3 +34,7 @@ mod clients_rmcp;
 mod session;
 #[cfg(feature = "fault-injection")]
 mod session_crash;
+mod whole;
+mod scan;
+mod tool_faults;
+mod hostile_tree;

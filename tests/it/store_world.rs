@@ -34,7 +34,7 @@ impl Life {
         };
         let actor = runtime.block_on(spawn::<StoreServer>(arguments))?;
         Ok(Self {
-            store: Store::new(actor.address),
+            store: Store::bound_to(actor.address),
             runtime,
         })
     }

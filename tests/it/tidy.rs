@@ -314,3 +314,19 @@ fn processes_have_one_door() {
     }
     report(&breaches);
 }
+
+#[test]
+fn the_table_of_reasons_is_the_code() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let quoted = |line: &str, quote: char| line.split(quote).nth(1).unwrap_or_default().to_owned();
+    let code = read("src/domain/outcome.rs");
+    let words = code
+        .lines()
+        .filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \""));
+    let words: std::collections::BTreeSet<String> = words.map(|line| quoted(line, '"')).collect();
+    let document = read("docs/errors.md");
+    let rows = document.lines().filter(|line| line.starts_with("| `"));
+    let rows: std::collections::BTreeSet<String> = rows.map(|line| quoted(line, '`')).collect();
+    assert!(words.len() >= 14, "{words:?}");
+    assert_eq!(rows, words);
+}

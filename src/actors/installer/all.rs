@@ -10,7 +10,7 @@ use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::environment::Variables;
+use super::environment::{self, Variables};
 use super::failure::InstallError;
 use super::installed::{self, Program};
 use super::layout::Layout;
@@ -64,21 +64,14 @@ pub enum Outcome {
     },
 }
 
-/// Where and how to install.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    pub layout: Layout,
-    pub locks: Locks,
-    /// What package managers inherit: [`super::inherited`], except in tests.
-    pub inherited: Variables,
-    /// Install what is installed, too.
-    pub force: bool,
-}
-
 /// Installs tools into one tools directory.
 #[derive(Debug)]
 pub struct Installer {
-    setup: Setup,
+    layout: Layout,
+    locks: Locks,
+    inherited: Variables,
+    /// Install what is installed, too.
+    force: bool,
     cancel: CancellationToken,
     events: mpsc::Sender<Event>,
     python: OnceCell<Result<Python, InstallError>>,
@@ -86,11 +79,20 @@ pub struct Installer {
 }
 
 impl Installer {
-    /// An installer and its events.
-    pub fn new(setup: Setup, cancel: CancellationToken) -> (Arc<Self>, mpsc::Receiver<Event>) {
+    /// An installer and its events. Package managers inherit this process's environment: proxies, certificates and
+    /// mirrors are in it.
+    pub fn new(
+        layout: Layout,
+        locks: Locks,
+        force: bool,
+        cancel: CancellationToken,
+    ) -> (Arc<Self>, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let installer = Self {
-            setup,
+            layout,
+            locks,
+            inherited: environment::inherited(),
+            force,
             cancel,
             events,
             python: OnceCell::new(),
@@ -104,7 +106,7 @@ impl Installer {
     /// # Errors
     /// The tools directory cannot be written, or another installer does not let go of it.
     pub async fn run(self: Arc<Self>, packages: Vec<Package>) -> Result<Vec<Done>, InstallError> {
-        if !self.setup.force && packages.iter().all(|package| self.receipt(package).is_some()) {
+        if !self.force && packages.iter().all(|package| self.receipt(package).is_some()) {
             let done = packages.iter().filter_map(|package| self.already(package));
             return Ok(done.collect());
         }
@@ -131,7 +133,7 @@ impl Installer {
     /// The runtime's program, installed first where it is missing.
     async fn one(&self, package: Package) -> Done {
         let started = Instant::now();
-        let done = match self.already(&package).filter(|_| !self.setup.force) {
+        let done = match self.already(&package).filter(|_| !self.force) {
             Some(done) => done,
             None => Done {
                 outcome: self
@@ -148,7 +150,7 @@ impl Installer {
     }
 
     fn receipt(&self, package: &Package) -> Option<Receipt> {
-        installed::find(package, &self.setup.layout.tools_dir).ok()
+        installed::find(package, &self.layout.tools_dir).ok()
     }
 
     fn already(&self, package: &Package) -> Option<Done> {
@@ -169,8 +171,8 @@ impl Installer {
             Some(runtime) => Some(Box::pin(self.runtime(runtime, tool)).await?),
         };
         let site = Site {
-            layout: &self.setup.layout,
-            inherited: &self.setup.inherited,
+            layout: &self.layout,
+            inherited: &self.inherited,
             python: &python.program,
             runtime: runtime.as_ref(),
             cancel: &self.cancel,
@@ -204,28 +206,28 @@ impl Installer {
     }
 
     async fn make_runtime(&self, runtime: Runtime, tool: &str) -> Result<Program, InstallError> {
-        let package = runtime.package(&self.setup.locks)?;
-        let receipt = match self.receipt(&package).filter(|_| !self.setup.force) {
+        let package = runtime.package(&self.locks)?;
+        let receipt = match self.receipt(&package).filter(|_| !self.force) {
             Some(receipt) => receipt,
             None => self.install(&package, tool).await?,
         };
-        Ok(receipt.program(&self.setup.layout.tools_dir))
+        Ok(receipt.program(&self.layout.tools_dir))
     }
 
     async fn python(&self) -> Result<&Python, InstallError> {
-        let logs = self.setup.layout.logs("python".as_ref());
+        let logs = self.layout.logs("python".as_ref());
         let found = self
             .python
-            .get_or_init(|| python::find(&self.setup.inherited, &logs, &self.cancel));
+            .get_or_init(|| python::find(&self.inherited, &logs, &self.cancel));
         found.await.as_ref().map_err(Clone::clone)
     }
 
     /// Makes the tools directory and takes its lock, which goes with the returned file.
     async fn lock(&self) -> Result<std::fs::File, InstallError> {
-        let tools_dir = &self.setup.layout.tools_dir;
+        let tools_dir = &self.layout.tools_dir;
         let failed = |error: std::io::Error| InstallError::files("making", tools_dir, error);
         std::fs::create_dir_all(tools_dir).map_err(failed)?;
-        let file = std::fs::File::create(self.setup.layout.lock_file()).map_err(failed)?;
+        let file = std::fs::File::create(self.layout.lock_file()).map_err(failed)?;
         let deadline = tokio::time::Instant::now() + BUSY_WAIT;
         let mut told = false;
         loop {

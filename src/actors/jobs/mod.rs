@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! jobs (one_for_all)
-//! ├─ running         dynamic; a `job` and its `runs` per job under way
+//! ├─ running         dynamic; a subtree per job under way
 //! │  └─ job-…        one_for_all, temporary
 //! │     ├─ runs      dynamic; a temporary `run` per tool
 //! │     └─ job       drives the job: snapshot → plan → runs → end
@@ -10,6 +10,20 @@
 //! ```
 //! Who speaks to whom: sessions → manager (submit, watch, cancel); job → manager (gone); run → manager (slot), run → job
 //! (moved, ended); everybody → store. Nobody waits for an answer from above while answering a question from above.
+//!
+//! Reading order: [`target`] (what may be examined), [`snapshot`] (what tools are shown), [`plan`] (who reads what),
+//! [`execute`] (one tool from command line to verdict), then the actors [`run`], [`job`], [`manager`].
 
 pub mod target;
 pub mod snapshot;
+pub mod plan;
+pub mod program;
+pub mod execute;
+mod run_slot;
+pub mod run;
+pub mod job;
+pub mod running;
+pub mod manager;
+
+pub use manager::{JobWatch, Jobs, JobsArguments, JobsMessage, SubmitError};
+pub use running::RunningJobs;

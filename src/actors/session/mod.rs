@@ -9,6 +9,8 @@ pub mod progress;
 pub mod call;
 pub mod table;
 pub mod calls;
+pub mod convert;
+pub mod sarif;
 pub mod resources;
 pub mod flight;
 pub mod work;

@@ -8,6 +8,7 @@ use rmcp::model::{
 };
 
 use super::call::{CallContext, CallError};
+use super::sarif;
 use crate::protocol::errors::WireError;
 
 /// One resource, or a family of them: a URI with `{parameters}`, each of which stands for one path segment.
@@ -21,13 +22,31 @@ struct Row {
 
 type Read = fn(Parameters, CallContext) -> BoxFuture<'static, Result<String, CallError>>;
 
-const TABLE: &[Row] = &[Row {
-    uri: "proctor://tree",
-    name: "tree",
-    description: "The live supervision tree: every actor, its state, restarts, mailbox depth and limit.",
-    mime_type: "application/json",
-    read: |_, context| async move { as_json(&(context.handles.tree)()) }.boxed(),
-}];
+const TABLE: &[Row] = &[
+    Row {
+        uri: "proctor://tree",
+        name: "tree",
+        description: "The live supervision tree: every actor, its state, restarts, mailbox depth and limit.",
+        mime_type: "application/json",
+        read: |_, context| async move { as_json(&(context.handles.tree)()) }.boxed(),
+    },
+    Row {
+        uri: "proctor://jobs/{job}/sarif",
+        name: "sarif",
+        description: "The result of a job as SARIF 2.1.0, one run per tool. Too large for one message: read sarif/0, sarif/1, ... and join them.",
+        mime_type: "application/sarif+json",
+        read: |parameters, context| async move { sarif::whole(parameters.get(0), &context).await }.boxed(),
+    },
+    Row {
+        uri: "proctor://jobs/{job}/sarif/{part}",
+        name: "sarif-part",
+        description: "Part of a job's SARIF, from 0 until not found; joined, the parts are the document.",
+        mime_type: "text/plain",
+        read: |parameters, context| {
+            async move { sarif::part(parameters.get(0), parameters.get(1), &context).await }.boxed()
+        },
+    },
+];
 
 fn as_json(value: &impl serde::Serialize) -> Result<String, CallError> {
     serde_json::to_string(value).map_err(|_| WireError::Internal.into())

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::server::StoreMessage;
 use super::writer::{Committed, Done};
-use crate::actors::mailbox::{Address, CallError, Reply};
+use crate::actors::mailbox::{Address, CallError, Reply, Slot};
 use crate::domain::fingerprint::Stamped;
 use crate::domain::ids::{JobId, Principal};
 use crate::domain::job::{JobEvent, JobView};
@@ -22,10 +22,10 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 /// Longest wait for a read. Pages are small; an export of a large job takes a second.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The way to the store. Cheap to clone; bound to one life of the actor.
-#[derive(Debug, Clone)]
+/// The way to the store. Cheap to clone; survives a restart of the actor, whose address it looks up at each use.
+#[derive(Clone)]
 pub struct Store {
-    address: Address<StoreMessage>,
+    slot: Slot<StoreMessage>,
 }
 
 /// Now, as it is stored: RFC 3339, UTC.
@@ -34,8 +34,16 @@ pub(super) fn now() -> String {
 }
 
 impl Store {
-    pub fn new(address: Address<StoreMessage>) -> Self {
-        Self { address }
+    /// The store whose present address is in `slot`.
+    pub fn new(slot: Slot<StoreMessage>) -> Self {
+        Self { slot }
+    }
+
+    /// The store at one address: for one life of the actor, outside of a tree.
+    pub fn bound_to(address: Address<StoreMessage>) -> Self {
+        let slot = Slot::new();
+        slot.set(address);
+        Self { slot }
     }
 
     /// Writes a job that was let in. Writing it twice is the same as writing it once, so `Unknown` may be retried.
@@ -132,7 +140,8 @@ impl Store {
                 }
             }))
         };
-        match self.address.call(request, WRITE_PATIENCE).await {
+        let address = self.slot.get().ok_or(StoreError::Down)?;
+        match address.call(request, WRITE_PATIENCE).await {
             Ok(result) => result,
             Err(CallError::Full { .. }) => Err(StoreError::Busy),
             Err(error) => Err(StoreError::Unknown {
@@ -152,7 +161,8 @@ impl Store {
                 }
             }))
         };
-        match self.address.call(request, READ_PATIENCE).await {
+        let address = self.slot.get().ok_or(StoreError::Down)?;
+        match address.call(request, READ_PATIENCE).await {
             Ok(result) => result,
             Err(CallError::Full { .. }) => Err(StoreError::Busy),
             Err(error) => Err(StoreError::NoAnswer {

@@ -13,4 +13,4 @@ mod worker;
 mod writer;
 
 pub use client::Store;
-pub use server::{StoreArguments, StoreServer};
+pub use server::{StoreArguments, StoreMessage, StoreServer};

@@ -43,7 +43,7 @@ async fn the_next_life_of_a_killed_actor_starts_when_the_thread_has_let_go() {
     let directory = tempfile::tempdir().unwrap();
     for _ in 0..5 {
         let actor = start(directory.path()).await;
-        let store = Store::new(actor.address.clone());
+        let store = Store::bound_to(actor.address.clone());
         store.recover().await.unwrap();
         actor.address.kill();
         actor.ended().await;
@@ -55,7 +55,7 @@ async fn the_next_life_of_a_killed_actor_starts_when_the_thread_has_let_go() {
 async fn a_read_that_takes_long_holds_no_write_up() {
     let directory = tempfile::tempdir().unwrap();
     let actor = start(directory.path()).await;
-    let store = Store::new(actor.address.clone());
+    let store = Store::bound_to(actor.address.clone());
     let (release, held) = mpsc::channel::<()>();
     let (begun, begins) = tokio::sync::oneshot::channel();
     let slow: Query = Box::new(move |connection| {
@@ -83,7 +83,7 @@ async fn a_read_that_takes_long_holds_no_write_up() {
 async fn a_full_queue_refuses_at_once_and_recovers() {
     let directory = tempfile::tempdir().unwrap();
     let actor = start(directory.path()).await;
-    let store = Store::new(actor.address.clone());
+    let store = Store::bound_to(actor.address.clone());
     let (release, held) = mpsc::channel::<()>();
     let slow: Query = Box::new(move |_| {
         held.recv().unwrap_err();
@@ -112,7 +112,7 @@ async fn a_full_queue_refuses_at_once_and_recovers() {
 async fn a_writer_that_ended_takes_the_actor_down_with_it() {
     let directory = tempfile::tempdir().unwrap();
     let actor = start(directory.path()).await;
-    let store = Store::new(actor.address.clone());
+    let store = Store::bound_to(actor.address.clone());
     let panics: Order = Box::new(|_| panic!("a defect in a query"));
     actor.address.try_send(StoreMessage::Write(panics)).unwrap();
     // Unknown while the thread dies, then refused by the closed mailbox: never acknowledged.
@@ -125,7 +125,7 @@ async fn a_writer_that_ended_takes_the_actor_down_with_it() {
         .await
         .expect("the actor lives on without its writer");
     let next = start(directory.path()).await;
-    Store::new(next.address.clone()).recover().await.unwrap();
+    Store::bound_to(next.address.clone()).recover().await.unwrap();
 }
 
 /// A constraint that is checked at COMMIT only, and broken.
@@ -145,7 +145,7 @@ fn unkept_promise() -> Order {
 async fn a_commit_that_fails_is_answered_as_unknown_and_the_store_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let actor = start(directory.path()).await;
-    let store = Store::new(actor.address.clone());
+    let store = Store::bound_to(actor.address.clone());
     // Holds the writer, with a group of its own, until both wait: they are then one group.
     let (release, held) = mpsc::channel::<()>();
     let (begun, begins) = tokio::sync::oneshot::channel();

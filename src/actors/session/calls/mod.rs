@@ -2,6 +2,11 @@
 
 pub mod table;
 mod tools;
+pub mod jobs;
+mod scan;
+mod job_status;
+mod job_cancel;
+mod findings;
 #[cfg(feature = "fault-injection")]
 mod fault;
 

@@ -1,5 +1,9 @@
 //! The table itself, in the order in which clients see it.
 
+use super::findings::{Findings, JobResults};
+use super::job_cancel::JobCancel;
+use super::job_status::JobStatus;
+use super::scan::Scan;
 use super::tools::Tools;
 use crate::actors::session::table::{Row, Table};
 
@@ -7,6 +11,11 @@ use crate::actors::session::table::{Row, Table};
 pub fn table() -> Table {
     Table::new(vec![
         Row::of::<Tools>(),
+        Row::of::<Scan>(),
+        Row::of::<JobStatus>(),
+        Row::of::<JobResults>(),
+        Row::of::<JobCancel>(),
+        Row::of::<Findings>(),
         #[cfg(feature = "fault-injection")]
         Row::of::<super::fault::Fault>(),
     ])

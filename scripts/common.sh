@@ -1,0 +1,16 @@
+# Shared by the scripts: where caches lie, how a step is shown. Sourced, not run.
+
+# Outside of the checkout, so that a clean clone does not download everything again.
+export PROCTOR_CACHE="${PROCTOR_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/proctor}"
+mkdir -p "$PROCTOR_CACHE"
+
+step() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+
+need() { # need PROGRAM WHAT-TO-DO
+  command -v "$1" >/dev/null || { echo "error: $1 is not there: $2" >&2; exit 1; }
+}
+
+need cargo "install Rust (rustup reads rust-toolchain.toml and does the rest)"
+need python3 "apt-get install python3 python3-venv"
+python3 -c 'import ensurepip, venv' 2>/dev/null || { echo "error: python3 cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
+need cc "apt-get install build-essential"

@@ -1,0 +1,314 @@
+//! One run from command line to verdict: start the tool, read what it left, decide what that proves. No actor and no
+//! state; [`super::run`] owns the run and tells the others.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::program::{self, Located};
+use super::snapshot::Snapshot;
+use crate::actors::process::{self, Captured, Command, How, MemoryLimit, Spill};
+use crate::domain::finding::clean_text;
+use crate::domain::fingerprint::{self, Stamped};
+use crate::domain::outcome::{Coverage, FailureReason, Outcome};
+use crate::domain::verdict::{Ending, Evidence, Report, UnreadableReport, Verdict, verdict};
+use crate::tools::invocation::Places;
+use crate::tools::manifest::Manifest;
+use crate::tools::parse::{self, Output};
+
+/// Bytes of standard error kept with a failure: the cause is in the last lines, and an answer must stay readable.
+const STDERR_TAIL_BYTES: usize = 2 * 1024;
+
+/// Where runs find what they share; absolute paths under the data directory.
+#[derive(Debug, Clone)]
+pub struct Workplace {
+    /// Parent of each run's own directory.
+    pub runs: PathBuf,
+    /// Our configuration of the tools, as materialised at start.
+    pub tool_config: PathBuf,
+    /// Our rules, as materialised at start.
+    pub rules: PathBuf,
+    /// Where tools are installed.
+    pub tools: PathBuf,
+    /// Time between SIGTERM and SIGKILL.
+    pub grace: Duration,
+    /// Most bytes of one output stream of any tool.
+    pub output_bytes: u64,
+    /// Memory one run may take, where the kernel lets us hold it to that: all that runs may take together.
+    pub memory_bytes: u64,
+    /// The program that turns itself into the tool.
+    pub shim: PathBuf,
+}
+
+/// One tool on one snapshot.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub manifest: Arc<Manifest>,
+    pub snapshot: Arc<Snapshot>,
+    /// The files that are the tool's business. Not empty.
+    pub expected: BTreeSet<String>,
+}
+
+/// What came of an order.
+#[derive(Debug)]
+pub struct Executed {
+    pub outcome: Outcome,
+    pub coverage: Coverage,
+    /// What may be believed; empty unless the outcome is findings.
+    pub findings: Vec<Stamped>,
+    /// Wall time of the process.
+    pub elapsed: Duration,
+}
+
+/// A tool that is over, before anybody read its report.
+#[derive(Debug)]
+pub struct Finished {
+    ending: Ending,
+    /// `None` when nothing ran.
+    output: Option<process::Ended>,
+    report_file: Option<PathBuf>,
+    elapsed: Duration,
+    /// The run's directory; removed with it.
+    scratch: Option<tempfile::TempDir>,
+}
+
+impl Finished {
+    fn not_started(reason: FailureReason, detail: String, advice: Option<String>) -> Self {
+        let ending = Ending::NotStarted {
+            reason,
+            detail,
+            advice,
+        };
+        Self {
+            ending,
+            output: None,
+            report_file: None,
+            elapsed: Duration::ZERO,
+            scratch: None,
+        }
+    }
+}
+
+/// Runs the tool within `wall` and the manifest's own limit, whichever is shorter. Dropping the future kills it.
+pub async fn run_tool(
+    order: &Order,
+    workplace: &Workplace,
+    wall: Duration,
+    cancel: CancellationToken,
+) -> Finished {
+    let manifest = &order.manifest;
+    let program = match program::locate(manifest, &workplace.tools) {
+        Ok(program) => program,
+        Err(missing) => return Finished::not_started(missing.reason, missing.detail, Some(missing.advice)),
+    };
+    let wall = wall.min(manifest.limits.wall);
+    let prepared = prepare(order, workplace, program, wall);
+    let (command, report_file, scratch) = match prepared {
+        Ok(prepared) => prepared,
+        Err(detail) => return Finished::not_started(FailureReason::SpawnFailed, detail, None),
+    };
+    let ended = process::run(command, cancel).await;
+    let ending = ending(&ended, order, workplace, wall);
+    let elapsed = ended.elapsed;
+    Finished {
+        ending,
+        output: Some(ended),
+        report_file,
+        elapsed,
+        scratch: Some(scratch),
+    }
+}
+
+type Prepared = (Command, Option<PathBuf>, tempfile::TempDir);
+
+fn prepare(
+    order: &Order,
+    workplace: &Workplace,
+    program: Located,
+    wall: Duration,
+) -> Result<Prepared, String> {
+    let manifest = &order.manifest;
+    let scratch = tempfile::Builder::new()
+        .prefix("run-")
+        .tempdir_in(&workplace.runs)
+        .map_err(|error| {
+            format!(
+                "cannot make a directory for the run in {}: {error}",
+                workplace.runs.display()
+            )
+        })?;
+    let work = scratch.path().join("work");
+    std::fs::create_dir(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
+    let places = Places {
+        target: order.snapshot.root.to_owned(),
+        work,
+        tool_config: workplace.tool_config.clone(),
+        rules: workplace.rules.clone(),
+        install: program.root.clone(),
+        bin_dirs: program.bin_dirs.clone(),
+    };
+    let environment = |name: &str| -> Option<OsString> { std::env::var_os(name) };
+    let invocation = manifest
+        .invocation(&places, &order.expected, environment)
+        .map_err(|error| error.to_string())?;
+    let mut command = Command::new(program.path, scratch.path());
+    command.args = invocation.args;
+    command.env = invocation.env;
+    command.cwd = Some(invocation.cwd);
+    command.shim = Some(workplace.shim.clone());
+    command.limits.wall = wall;
+    command.limits.grace = workplace.grace;
+    command.limits.output_bytes = manifest.limits.output_bytes.min(workplace.output_bytes);
+    command.limits.memory_bytes = Some(workplace.memory_bytes);
+    Ok((command, invocation.report, scratch))
+}
+
+fn ending(ended: &process::Ended, order: &Order, workplace: &Workplace, wall: Duration) -> Ending {
+    let manifest = &order.manifest;
+    match &ended.how {
+        How::Exited(code) => Ending::Exited {
+            code: *code,
+            meaning: manifest.meaning(*code),
+        },
+        How::Signalled(_) if ended.memory_limit == MemoryLimit::Exceeded => Ending::MemoryExceeded {
+            limit_mib: workplace.memory_bytes >> 20,
+        },
+        How::Signalled(signal) => Ending::Signalled { signal: *signal },
+        How::TimedOut => Ending::TimedOut { after: wall },
+        How::Flooded => Ending::Flooded {
+            bytes: manifest.limits.output_bytes.min(workplace.output_bytes),
+        },
+        How::Cancelled => Ending::Cancelled,
+        How::NotStarted { missing, detail } => Ending::NotStarted {
+            reason: if *missing {
+                FailureReason::ToolMissing
+            } else {
+                FailureReason::SpawnFailed
+            },
+            detail: detail.clone(),
+            advice: missing.then(|| format!("run `proctor tools install {}`", manifest.name)),
+        },
+    }
+}
+
+/// Reads the report and decides. Blocking and CPU-bound: call it where that is allowed.
+pub fn judge(order: &Order, workplace: &Workplace, finished: Finished) -> Executed {
+    let Finished {
+        ending,
+        output,
+        report_file,
+        elapsed,
+        scratch,
+    } = finished;
+    let stderr_tail = output
+        .as_ref()
+        .map(|ended| tail(&ended.stderr))
+        .unwrap_or_default();
+    let report = match (&ending, output) {
+        (Ending::Exited { code, .. }, Some(ended)) => {
+            read_report(order, workplace, &ended, *code, report_file.as_deref())
+        }
+        // Every other ending makes no statement, so nobody looks at a report.
+        _ => Ok(Report::default()),
+    };
+    drop(scratch);
+    let expected = order.expected.clone();
+    let Verdict {
+        outcome,
+        coverage,
+        findings,
+    } = verdict(Evidence {
+        expected,
+        ending,
+        report,
+        stderr_tail,
+    });
+    let findings = fingerprint::stamp(findings, |path| source(&order.snapshot, path));
+    Executed {
+        outcome,
+        coverage,
+        findings,
+        elapsed,
+    }
+}
+
+/// A file of the snapshot. The path comes from a tool's report: one that the snapshot does not list is not opened.
+fn source(snapshot: &Snapshot, path: &str) -> Option<Vec<u8>> {
+    snapshot
+        .files
+        .binary_search_by(|file| file.path.as_str().cmp(path))
+        .ok()?;
+    std::fs::read(snapshot.root.join(path)).ok()
+}
+
+fn read_report(
+    order: &Order,
+    workplace: &Workplace,
+    ended: &process::Ended,
+    exit_code: i32,
+    report_file: Option<&Path>,
+) -> Result<Report, UnreadableReport> {
+    let limit = order.manifest.limits.output_bytes;
+    let stdout = read_stream(&ended.stdout, "standard output", limit)?;
+    let stderr = read_stream(&ended.stderr, "standard error", limit)?;
+    let report_file = report_file.filter(|path| path.exists());
+    let report = report_file
+        .map(|path| read_bounded(path, limit).map_err(|error| unreadable("the report file", &error)))
+        .transpose()?;
+    parse::parse(
+        &order.manifest,
+        &Output {
+            stdout: &stdout,
+            stderr: &stderr,
+            report_file: report.as_deref(),
+            exit_code,
+            target_root: &order.snapshot.root,
+            tool_config: &workplace.tool_config,
+            expected: &order.expected,
+        },
+    )
+}
+
+fn read_stream(captured: &Captured, name: &str, limit: u64) -> Result<Vec<u8>, UnreadableReport> {
+    match &captured.spill {
+        Spill::Whole => read_bounded(&captured.path, limit).map_err(|error| unreadable(name, &error)),
+        Spill::OverQuota => Err(unreadable(name, &io::Error::other("it is longer than its quota"))),
+        Spill::Broken(detail) => Err(unreadable(name, &io::Error::other(detail.clone()))),
+    }
+}
+
+fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(format!("it has more than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn unreadable(what: &str, error: &io::Error) -> UnreadableReport {
+    let detail = format!("cannot read {what} of the tool: {error}");
+    UnreadableReport {
+        reason: FailureReason::UnreadableReport,
+        detail,
+    }
+}
+
+fn tail(stderr: &Captured) -> String {
+    let text = String::from_utf8_lossy(&stderr.tail);
+    let mut start = text.len().saturating_sub(STDERR_TAIL_BYTES);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let lines = text[start..]
+        .trim()
+        .lines()
+        .map(|line| clean_text(line, STDERR_TAIL_BYTES));
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,401 @@
+//! One job, from its start to its end.
+//!
+//! ```text
+//! copying ──snapshot taken──► running ──last run ended──► over
+//!    └── unreadable, cancelled, too late ───────────────────┘
+//! ```
+//! Owns: the snapshot (shared with its runs, removed when the last of them lets go), the job's view (a watch channel:
+//! whoever looks sees the newest state, nobody is queued for), its list of open runs.
+//! Who speaks to it: its runs; cancel and deadline reach everything below it as a token and an instant.
+//! Its death: its runs die with it (they are its siblings' children, one_for_all), the manager hears `JobGone` and gives
+//! the job a truthful end in the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::execute::{Order, Workplace};
+use super::manager::JobsMessage;
+use super::plan::{Planned, plan};
+use super::run::{Run, RunArguments, failed};
+use super::snapshot::{self, Snapshot, SnapshotError};
+use crate::actors::clock;
+use crate::actors::mailbox::{Address, Lane, Message};
+use crate::actors::random;
+use crate::actors::server::{Context, Server, StartError, Stop};
+use crate::actors::store::Store;
+use crate::actors::supervise::SupervisorSlot;
+use crate::domain::ids::{JobId, RunId};
+use crate::domain::job::{Ended, JobEvent, JobRequest, JobState, JobView, RunState};
+use crate::domain::outcome::{Coverage, FailureReason, GAPS_NAMED_MAX, Gap, Outcome};
+use crate::tools::catalogue::Catalogue;
+
+/// Progress of runs that may wait: three messages a run, for more tools than the catalogue has.
+const PROGRESS_LIMIT: usize = 128;
+
+/// What jobs share.
+pub struct Shop {
+    pub catalogue: Arc<Catalogue>,
+    pub workplace: Arc<Workplace>,
+    pub store: Store,
+    pub snapshots: PathBuf,
+    pub snapshot_limits: snapshot::Limits,
+    /// What no snapshot holds.
+    pub policy: snapshot::Policy,
+}
+
+/// What a job needs to know, complete.
+pub struct JobArguments {
+    pub id: JobId,
+    pub request: JobRequest,
+    pub deadline: Instant,
+    pub view: watch::Sender<Arc<JobView>>,
+    pub cancel: CancellationToken,
+    pub shop: Arc<Shop>,
+    pub jobs: Address<JobsMessage>,
+}
+
+/// A job and the supervisor of its runs.
+pub struct JobParts {
+    pub arguments: JobArguments,
+    pub runs: SupervisorSlot,
+}
+
+pub enum JobMessage {
+    /// Begin to copy the target. Sent once, by the job to itself.
+    Begin,
+    /// The copy is there, or it cannot be made.
+    SnapshotTaken { result: Result<Snapshot, SnapshotError> },
+    /// There will be no copy, and the copier cannot say why.
+    CopyLost { detail: String },
+    /// A run went on to a state that is not its end.
+    RunMoved {
+        run: RunId,
+        to: RunState,
+        tool_version: Option<String>,
+    },
+    /// A run's result is stored.
+    RunEnded {
+        run: RunId,
+        ended: Ended,
+        counts: [u32; 5],
+    },
+    /// A run is gone and said nothing.
+    RunLost { run: RunId },
+}
+
+impl Message for JobMessage {
+    fn lane(&self) -> Lane {
+        match self {
+            Self::RunMoved { .. } => Lane::Data,
+            Self::Begin
+            | Self::SnapshotTaken { .. }
+            | Self::CopyLost { .. }
+            | Self::RunEnded { .. }
+            | Self::RunLost { .. } => Lane::Control,
+        }
+    }
+}
+
+pub struct Job {
+    arguments: JobArguments,
+    runs: SupervisorSlot,
+    stage: Stage,
+    /// Says `JobGone` when the job is dropped, however that comes.
+    _departure: Departure,
+}
+
+enum Stage {
+    Copying,
+    Running {
+        /// Kept for as long as a run may be started on it.
+        _snapshot: Arc<Snapshot>,
+    },
+}
+
+struct Departure {
+    job: JobId,
+    jobs: Address<JobsMessage>,
+}
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        drop(self.jobs.post(JobsMessage::JobGone { job: self.job }));
+    }
+}
+
+impl Server for Job {
+    const NAME: &'static str = "job";
+    const MAILBOX_LIMIT: usize = PROGRESS_LIMIT;
+    type Message = JobMessage;
+    type Arguments = JobParts;
+
+    async fn init(parts: JobParts, context: &Context<JobMessage>) -> Result<Self, StartError> {
+        let JobParts { arguments, runs } = parts;
+        let departure = Departure {
+            job: arguments.id,
+            jobs: arguments.jobs.clone(),
+        };
+        context
+            .address()
+            .post(JobMessage::Begin)
+            .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
+        Ok(Self {
+            arguments,
+            runs,
+            stage: Stage::Copying,
+            _departure: departure,
+        })
+    }
+
+    async fn handle(&mut self, message: JobMessage, context: &Context<JobMessage>) -> Result<(), Stop> {
+        match message {
+            JobMessage::Begin => self.begin(context).await,
+            JobMessage::SnapshotTaken { result } => self.snapshot_taken(result, context).await,
+            JobMessage::CopyLost { detail } => self.target_unread(detail).await,
+            JobMessage::RunMoved {
+                run,
+                to,
+                tool_version,
+            } => {
+                self.happened(JobEvent::RunMoved {
+                    run,
+                    to,
+                    tool_version,
+                })
+                .await
+            }
+            JobMessage::RunEnded { run, ended, counts } => self.run_ended(run, ended, counts).await,
+            JobMessage::RunLost { run } => self.run_lost(run).await,
+        }
+    }
+}
+
+impl Job {
+    fn publish(&self, event: JobEvent) {
+        self.arguments
+            .view
+            .send_if_modified(|view| Arc::make_mut(view).apply(event));
+    }
+
+    /// Stored first, shown after: whoever sees a state finds it in the store.
+    async fn happened(&self, event: JobEvent) -> Result<(), Stop> {
+        let JobArguments { id, shop, .. } = &self.arguments;
+        let stored = shop.store.record(*id, event.clone(), Vec::new()).await;
+        stored.map_err(|error| {
+            Stop::Abnormal(format!(
+                "the job cannot go on, its progress was not stored: {error}"
+            ))
+        })?;
+        self.publish(event);
+        Ok(())
+    }
+
+    async fn begin(&mut self, context: &Context<JobMessage>) -> Result<(), Stop> {
+        self.happened(JobEvent::Started).await?;
+        let JobArguments {
+            id,
+            request,
+            cancel,
+            shop,
+            ..
+        } = &self.arguments;
+        let (target, destination) = (
+            PathBuf::from(&request.target),
+            shop.snapshots.join(id.to_string()),
+        );
+        let (shop, cancel, address) = (Arc::clone(shop), cancel.child_token(), context.address().clone());
+        let deadline = self.arguments.deadline;
+        // The copy blocks. Its token is cancelled with this task, so that neither a deadline nor the job's death leaves a
+        // copier behind.
+        context.spawn(async move {
+            let _abandon = cancel.clone().drop_guard();
+            let copy = move || {
+                snapshot::take(
+                    &target,
+                    &destination,
+                    &shop.policy,
+                    &shop.snapshot_limits,
+                    &cancel,
+                )
+            };
+            let message = match timeout_at(deadline, tokio::task::spawn_blocking(copy)).await {
+                Ok(Ok(result)) => JobMessage::SnapshotTaken { result },
+                Ok(Err(panic)) => JobMessage::CopyLost {
+                    detail: format!("copying the target failed: {panic}"),
+                },
+                Err(_) => JobMessage::CopyLost {
+                    detail: "the deadline passed while the target was copied".to_owned(),
+                },
+            };
+            drop(address.post(message));
+        });
+        Ok(())
+    }
+
+    async fn snapshot_taken(
+        &mut self,
+        result: Result<Snapshot, SnapshotError>,
+        context: &Context<JobMessage>,
+    ) -> Result<(), Stop> {
+        match result {
+            Ok(snapshot) => self.start_runs(Arc::new(snapshot), context).await,
+            Err(SnapshotError::Cancelled) => self.end(JobState::Cancelled, None, Outcome::Cancelled).await,
+            Err(error) => self.target_unread(error.to_string()).await,
+        }
+    }
+
+    async fn target_unread(&mut self, detail: String) -> Result<(), Stop> {
+        let outcome = failed(FailureReason::TargetUnreadable, &detail);
+        self.end(JobState::Failed, Some(detail), outcome).await
+    }
+
+    async fn start_runs(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        context: &Context<JobMessage>,
+    ) -> Result<(), Stop> {
+        let JobArguments { request, shop, .. } = &self.arguments;
+        let files = snapshot.files.iter().map(|file| file.path.as_str());
+        let planned = plan(&shop.catalogue, &request.tools, files, || {
+            RunId::from_random(random::bytes())
+        });
+        let left_out = left_out(&snapshot, &planned);
+        self.happened(JobEvent::SnapshotTaken {
+            digest: snapshot.digest.clone(),
+            left_out,
+        })
+        .await?;
+        self.happened(JobEvent::Planned {
+            runs: planned.iter().map(Planned::view).collect(),
+        })
+        .await?;
+        self.stage = Stage::Running {
+            _snapshot: Arc::clone(&snapshot),
+        };
+        for planned in planned.into_iter().filter(Planned::applies) {
+            self.start_run(planned, &snapshot, context).await;
+        }
+        self.end_if_over().await
+    }
+
+    async fn start_run(&self, planned: Planned, snapshot: &Arc<Snapshot>, context: &Context<JobMessage>) {
+        let JobArguments {
+            id,
+            deadline,
+            cancel,
+            shop,
+            jobs,
+            ..
+        } = &self.arguments;
+        let Planned {
+            run,
+            manifest,
+            expected,
+        } = planned;
+        let arguments = RunArguments {
+            id: *id,
+            run,
+            order: Order {
+                manifest,
+                snapshot: Arc::clone(snapshot),
+                expected,
+            },
+            deadline: *deadline,
+            cancel: cancel.clone(),
+            workplace: Arc::clone(&shop.workplace),
+            store: shop.store.clone(),
+            job: context.address().clone(),
+            jobs: jobs.clone(),
+        };
+        let started = match self.runs.get() {
+            Some(runs) => runs
+                .start_server::<Run>(run.to_string(), arguments)
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string()),
+            None => Err("the supervisor of the job's runs is gone".to_owned()),
+        };
+        if let Err(error) = started {
+            tracing::error!(%run, error, "a run could not be started");
+            drop(context.address().post(JobMessage::RunLost { run }));
+        }
+    }
+
+    async fn run_ended(&mut self, run: RunId, ended: Ended, counts: [u32; 5]) -> Result<(), Stop> {
+        self.publish(JobEvent::RunEnded { run, ended, counts });
+        self.end_if_over().await
+    }
+
+    /// A run that died without a word is a failure of ours, and is stored as one.
+    async fn run_lost(&mut self, run: RunId) -> Result<(), Stop> {
+        if !self.arguments.view.borrow().open_runs().any(|open| open == run) {
+            return Ok(());
+        }
+        let outcome = failed(
+            FailureReason::Internal,
+            "proctor's own actor for this run ended unexpectedly",
+        );
+        let ended = Ended {
+            outcome,
+            coverage: Coverage::default(),
+            elapsed_ms: 0,
+        };
+        self.happened(JobEvent::RunEnded {
+            run,
+            ended,
+            counts: [0; 5],
+        })
+        .await?;
+        self.end_if_over().await
+    }
+
+    async fn end_if_over(&mut self) -> Result<(), Stop> {
+        let (over, cancelled) = {
+            let view = self.arguments.view.borrow();
+            let is_cancelled = |ended: &Ended| ended.outcome == Outcome::Cancelled;
+            let cancelled = view
+                .runs
+                .iter()
+                .any(|run| matches!(&run.state, RunState::Ended(ended) if is_cancelled(ended)));
+            (view.open_runs().next().is_none(), cancelled)
+        };
+        match (over, cancelled) {
+            (false, _) => Ok(()),
+            (true, true) => self.end(JobState::Cancelled, None, Outcome::Cancelled).await,
+            (true, false) => self.end(JobState::Done, None, Outcome::Cancelled).await,
+        }
+    }
+
+    async fn end(&mut self, state: JobState, error: Option<String>, open_runs: Outcome) -> Result<(), Stop> {
+        metrics::counter!("proctor_jobs_total", "state" => state.word()).increment(1);
+        self.happened(JobEvent::Ended {
+            state,
+            error,
+            at: clock::now(),
+            open_runs,
+        })
+        .await?;
+        Err(Stop::Normal)
+    }
+}
+
+/// Source that no tool was shown, as far as it is a planned tool's business: the rest costs nobody anything.
+fn left_out(snapshot: &Snapshot, planned: &[Planned]) -> Coverage {
+    let is_business = |gap: &&Gap| {
+        planned
+            .iter()
+            .any(|planned| planned.manifest.applies_to(&gap.path))
+    };
+    let missed: Vec<&Gap> = snapshot.left_out.iter().filter(is_business).collect();
+    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    Coverage {
+        expected: count(snapshot.files.len() + missed.len()),
+        examined: count(snapshot.files.len()),
+        missed: count(missed.len()),
+        gaps: missed.into_iter().take(GAPS_NAMED_MAX).cloned().collect(),
+    }
+}

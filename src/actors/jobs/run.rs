@@ -1,0 +1,262 @@
+//! One tool run: waits for a slot, runs the tool, judges what it left, stores the verdict, tells its job.
+//!
+//! ```text
+//! waiting ──slot──► running ──process over──► parsing ──stored──► ended
+//!    └───────────── cancelled, deadline ────────────────────────────┘
+//! ```
+//! Owns: the process (through the guard inside [`process::run`](crate::actors::process::run)), its slot, its directory.
+//! Who speaks to it: nobody but its own start; cancel and deadline reach it as a token and an instant.
+//! Its death: nothing of it is left (guards), the job is told `RunLost` and records a failure of ours. No other run sees
+//! anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::execute::{self, Executed, Order, Workplace};
+use super::job::JobMessage;
+use super::manager::JobsMessage;
+use super::run_slot::RunSlot;
+use crate::actors::mailbox::{Address, Message};
+use crate::actors::server::{Context, Server, StartError, Stop};
+use crate::actors::store::Store;
+use crate::domain::ids::{JobId, RunId, ToolName};
+use crate::domain::job::{Ended, JobEvent, RunState};
+use crate::domain::outcome::{Coverage, Failure, FailureReason, Outcome};
+use crate::domain::severity::Severity;
+use crate::domain::slots::Weight;
+
+/// What the run of a tool needs to know, complete.
+pub struct RunArguments {
+    /// The job it is part of.
+    pub id: JobId,
+    pub run: RunId,
+    pub order: Order,
+    /// The job's end, whatever happens.
+    pub deadline: Instant,
+    pub cancel: CancellationToken,
+    pub workplace: Arc<Workplace>,
+    pub store: Store,
+    pub job: Address<JobMessage>,
+    pub jobs: Address<JobsMessage>,
+}
+
+pub enum RunMessage {
+    /// Do the work, then end. Sent once, by the run to itself, so that its start is quick.
+    Start,
+}
+
+impl Message for RunMessage {}
+
+pub struct Run {
+    arguments: RunArguments,
+    report: LossReport,
+}
+
+/// Tells the job that a run ended without a word.
+struct LossReport {
+    run: RunId,
+    job: Address<JobMessage>,
+    said: bool,
+}
+
+impl Drop for LossReport {
+    fn drop(&mut self) {
+        if !self.said {
+            drop(self.job.post(JobMessage::RunLost { run: self.run }));
+        }
+    }
+}
+
+impl Server for Run {
+    const NAME: &'static str = "run";
+    /// Its own start.
+    const MAILBOX_LIMIT: usize = 1;
+    type Message = RunMessage;
+    type Arguments = RunArguments;
+
+    async fn init(arguments: RunArguments, context: &Context<RunMessage>) -> Result<Self, StartError> {
+        let report = LossReport {
+            run: arguments.run,
+            job: arguments.job.clone(),
+            said: false,
+        };
+        context
+            .address()
+            .try_send(RunMessage::Start)
+            .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
+        Ok(Self { arguments, report })
+    }
+
+    async fn handle(&mut self, message: RunMessage, _: &Context<RunMessage>) -> Result<(), Stop> {
+        match message {
+            RunMessage::Start => self.work().await,
+        }
+    }
+}
+
+impl Run {
+    async fn work(&mut self) -> Result<(), Stop> {
+        let executed = match self.slot().await {
+            Ok(slot) => self.execute(slot).await,
+            Err(outcome) => self.nothing_read(outcome),
+        };
+        self.deliver(executed).await
+    }
+
+    /// Waits for the host to have room. The wait ends with the job's deadline, so it is bounded.
+    async fn slot(&self) -> Result<RunSlot, Outcome> {
+        let RunArguments {
+            run,
+            order,
+            deadline,
+            cancel,
+            jobs,
+            ..
+        } = &self.arguments;
+        let weights = order.manifest.weights;
+        let memory_mib = u32::try_from(weights.memory_mb).unwrap_or(u32::MAX);
+        let weight = Weight {
+            cpu: weights.cpu,
+            memory_mib,
+        };
+        let cost = u32::try_from(order.manifest.limits.wall.as_secs()).unwrap_or(u32::MAX);
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let asked = jobs.call(
+            |reply| JobsMessage::AskSlot {
+                run: *run,
+                weight,
+                cost,
+                reply,
+            },
+            patience,
+        );
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Outcome::Cancelled),
+            granted = asked => granted.map_err(|_| self.no_slot()),
+        }
+    }
+
+    fn no_slot(&self) -> Outcome {
+        failed(
+            FailureReason::TimedOut,
+            "the job's deadline passed before the host had room for this run",
+        )
+    }
+
+    async fn execute(&self, slot: RunSlot) -> Executed {
+        let RunArguments {
+            order,
+            deadline,
+            cancel,
+            workplace,
+            ..
+        } = &self.arguments;
+        self.moved(RunState::Running);
+        let wall = deadline.saturating_duration_since(Instant::now());
+        let finished = execute::run_tool(order, workplace, wall, cancel.clone()).await;
+        self.moved(RunState::Parsing);
+        let (order, workplace) = (order.clone(), Arc::clone(workplace));
+        // A parser is CPU-bound, and a panic in it must be this run's failure alone: both are had on a blocking thread.
+        let judged = tokio::task::spawn_blocking(move || execute::judge(&order, &workplace, finished)).await;
+        drop(slot);
+        judged.unwrap_or_else(|panic| {
+            tracing::error!(run = %self.arguments.run, %panic, "reading a report failed");
+            let outcome = failed(
+                FailureReason::Internal,
+                "proctor failed while it read the report of this tool",
+            );
+            self.nothing_read(outcome)
+        })
+    }
+
+    /// Progress may be lost: the newest state follows.
+    fn moved(&self, to: RunState) {
+        let tool_version = Some(self.arguments.order.manifest.version.pinned.clone());
+        drop(self.arguments.job.try_send(JobMessage::RunMoved {
+            run: self.arguments.run,
+            to,
+            tool_version,
+        }));
+    }
+
+    fn nothing_read(&self, outcome: Outcome) -> Executed {
+        let expected = u32::try_from(self.arguments.order.expected.len()).unwrap_or(u32::MAX);
+        let coverage = Coverage {
+            expected,
+            examined: 0,
+            missed: expected,
+            gaps: Vec::new(),
+        };
+        Executed {
+            outcome,
+            coverage,
+            findings: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// Stored first, told after: whoever hears of a result can read it.
+    async fn deliver(&mut self, executed: Executed) -> Result<(), Stop> {
+        let Executed {
+            outcome,
+            coverage,
+            findings,
+            elapsed,
+        } = executed;
+        let counts = count(findings.iter().map(|stamped| stamped.finding.severity));
+        let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let ended = Ended {
+            outcome,
+            coverage,
+            elapsed_ms,
+        };
+        let run = self.arguments.run;
+        metrics::counter!("proctor_runs_total", "tool" => self.tool().0.clone(), "outcome" => RunState::Ended(ended.clone()).word())
+            .increment(1);
+        let event = JobEvent::RunEnded {
+            run,
+            ended: ended.clone(),
+            counts,
+        };
+        let stored = self
+            .arguments
+            .store
+            .record(self.arguments.id, event, findings)
+            .await;
+        stored.map_err(|error| Stop::Abnormal(format!("run {run}: its result was not stored: {error}")))?;
+        self.report.said = self
+            .arguments
+            .job
+            .post(JobMessage::RunEnded { run, ended, counts })
+            .is_ok();
+        Err(Stop::Normal)
+    }
+
+    fn tool(&self) -> &ToolName {
+        &self.arguments.order.manifest.name
+    }
+}
+
+/// Findings by severity, least first.
+fn count(severities: impl Iterator<Item = Severity>) -> [u32; 5] {
+    let mut counts = [0u32; 5];
+    for severity in severities {
+        counts[severity as usize] = counts[severity as usize].saturating_add(1);
+    }
+    counts
+}
+
+/// A failure of the run with no tool to blame.
+pub(super) fn failed(reason: FailureReason, detail: &str) -> Outcome {
+    Outcome::Failed(Failure {
+        reason,
+        detail: detail.to_owned(),
+        advice: None,
+        stderr_tail: String::new(),
+        retryable: reason.retryable(),
+    })
+}

@@ -1,0 +1,255 @@
+//! The whole daemon as one value: made from configuration, drained, ended. Whoever embeds it (`proctor serve`, `proctor
+//! scan` without a running daemon, the tests) runs the very same tree.
+//!
+//! ```text
+//! root              rest_for_one: each row depends on those before it
+//! ├─ store          the single writer
+//! ├─ services       one_for_one: a crash of one is no other's business
+//! │  └─ jobs        one_for_all: `running` and `manager`, see `jobs/`
+//! └─ gateway        one_for_all: `sessions` and `listener`, see `gateway/`
+//! ```
+//! The root's own end (more restarts than it bears) is final: [`Daemon::ended`] says why, `main` exits non-zero, and the
+//! service manager decides.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::data_dir::{DataDir, DataDirError};
+use super::gateway::token::{Token, TokenFileError};
+use super::gateway::{GatewayMessage, listener};
+use super::jobs::JobsMessage;
+use super::jobs::snapshot::{BadPattern, Policy};
+use super::mailbox::Slot;
+use super::process;
+use super::rows::Plan;
+use super::store::StoreMessage;
+use super::supervise::{Ended, Supervisor};
+use crate::config::Config;
+use crate::domain::tree::TreeNode;
+use crate::store::lock::Lock;
+use crate::tools::catalogue::{Catalogue, ManifestError};
+
+/// How long the start of all children may take: a store of a gigabyte is checked and opened in it.
+const BOOT_PATIENCE: Duration = Duration::from_secs(60);
+/// How long cancelled runs may take to end, beyond their tools' grace: to be judged, stored and told.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the gateway may take to flush answers and close connections at the end of a drain.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the tree may take to stop once nothing is left to do.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the daemon is told beside its configuration.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Directories that may be examined where the configuration names none.
+    pub roots: Vec<PathBuf>,
+    /// The program that turns itself into a tool: this binary, unless a test says otherwise.
+    pub shim: PathBuf,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    root: Supervisor,
+    doors: Doors,
+    address: SocketAddr,
+    data: DataDir,
+    /// Held for as long as the daemon lives, and let go last.
+    _lock: Lock,
+}
+
+/// The addresses that survive restarts.
+#[derive(Clone, Default)]
+pub(super) struct Doors {
+    pub root: Arc<OnceLock<Supervisor>>,
+    pub store: Slot<StoreMessage>,
+    pub jobs: Slot<JobsMessage>,
+    pub gateway: Slot<GatewayMessage>,
+}
+
+/// Why there is no daemon. Each names what to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFailed {
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error("{} manifest error(s):\n{}", .0.len(), listed(.0))]
+    Manifests(Vec<ManifestError>),
+    #[error(transparent)]
+    Pattern(#[from] BadPattern),
+    #[error(transparent)]
+    Token(#[from] TokenFileError),
+    #[error(
+        "cannot listen on {address}: {source}; choose another with `gateway.listen`, or stop what listens there"
+    )]
+    Listen {
+        address: SocketAddr,
+        source: std::io::Error,
+    },
+    #[error("the daemon could not start: {0}")]
+    Tree(String),
+    #[error("the daemon did not start within {} s: {waiting} was not ready", BOOT_PATIENCE.as_secs())]
+    TooSlow { waiting: String },
+}
+
+fn listed(errors: &[ManifestError]) -> String {
+    errors
+        .iter()
+        .map(|error| format!("  {error}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+impl Daemon {
+    /// Starts everything and returns when the gateway serves.
+    pub async fn start(config: &Config, surroundings: Surroundings) -> Result<Self, StartFailed> {
+        let lock = DataDir::lock(&config.daemon.data_dir)?;
+        let data = DataDir::prepare(&config.daemon.data_dir)?;
+        let swept = process::sweep();
+        if swept.processes > 0 {
+            tracing::warn!(
+                processes = swept.processes,
+                "ended what a daemon that died had left running"
+            );
+        }
+        let catalogue = Arc::new(catalogue(config).map_err(StartFailed::Manifests)?);
+        let token = Token::read_or_create(&data.token())?;
+        let listen = |source| StartFailed::Listen {
+            address: config.gateway.listen,
+            source,
+        };
+        let listener = listener::bind(config.gateway.listen).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let roots = match config.targets.roots.is_empty() {
+            true => surroundings.roots,
+            false => config.targets.roots.clone(),
+        };
+        let policy = Policy::new(catalogue.left_out().map(|(pattern, _)| pattern))?;
+        let doors = Doors::default();
+        let plan = Plan {
+            config,
+            roots: &roots,
+            shim: surroundings.shim,
+            data: &data,
+            catalogue,
+            policy,
+            token: &token,
+            listener: Arc::new(listener),
+            doors: &doors,
+        };
+        let root = boot(&plan, &doors).await?;
+        data.announce(address)?;
+        Ok(Self {
+            root,
+            doors,
+            address,
+            data,
+            _lock: lock,
+        })
+    }
+
+    /// Where the gateway listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The file with the bearer token, 0600.
+    pub fn token_file(&self) -> PathBuf {
+        self.data.token()
+    }
+
+    /// Every actor, now.
+    pub fn tree(&self) -> TreeNode {
+        self.root.tree()
+    }
+
+    /// Resolves when the tree ended by itself: it bore no more restarts.
+    pub async fn ended(&self) -> Ended {
+        self.root.wait().await
+    }
+
+    /// No new work from here on; running work has `patience` to finish, then it is cancelled; results are delivered,
+    /// connections closed with 1001, the tree stopped in reverse order. [`Daemon::hurry`] cuts the patience short.
+    pub async fn drain(&self, patience: Duration) -> Ended {
+        if let Some(gateway) = self.doors.gateway.get() {
+            drop(gateway.send(GatewayMessage::Drain).await);
+        }
+        if let Some(jobs) = self.doors.jobs.get() {
+            // After the patience runs end within their own grace, plus the time it takes to store their ends.
+            let bound = patience + CANCEL_PATIENCE;
+            if let Err(error) = jobs
+                .call(|reply| JobsMessage::Drain { patience, reply }, bound)
+                .await
+            {
+                tracing::warn!(%error, "jobs did not drain in time; what is left is ended by its supervisor");
+            }
+        }
+        if let Some(gateway) = self.doors.gateway.get()
+            && let Err(error) = gateway
+                .call(|reply| GatewayMessage::Close { reply }, CLOSE_PATIENCE)
+                .await
+        {
+            tracing::warn!(%error, "connections did not close in time; they are cut");
+        }
+        let ended = self.root.shutdown(STOP_PATIENCE).await;
+        self.data.retract();
+        ended
+    }
+
+    /// Cancels what a drain still waits for.
+    pub fn hurry(&self) {
+        if let Some(jobs) = self.doors.jobs.get() {
+            drop(jobs.try_send(JobsMessage::Hurry));
+        }
+    }
+}
+
+fn catalogue(config: &Config) -> Result<Catalogue, Vec<ManifestError>> {
+    let own = &config.daemon.manifests_dir;
+    if own.is_dir() {
+        Catalogue::with_user_dir(own)
+    } else {
+        Catalogue::builtin()
+    }
+}
+
+async fn boot(plan: &Plan<'_>, doors: &Doors) -> Result<Supervisor, StartFailed> {
+    let root = Supervisor::start(plan.root())
+        .await
+        .map_err(|error| StartFailed::Tree(error.to_string()))?;
+    // Cannot be set already: the doors are new.
+    drop(doors.root.set(root.clone()));
+    match timeout(BOOT_PATIENCE, root.booted()).await {
+        Ok(Ok(())) => match down(&root.tree()) {
+            None => Ok(root),
+            Some(why) => {
+                root.shutdown(STOP_PATIENCE).await;
+                Err(StartFailed::Tree(why))
+            }
+        },
+        Ok(Err(ended)) => Err(StartFailed::Tree(format!("{ended:?}"))),
+        Err(_) => {
+            let waiting = root
+                .tree()
+                .walk()
+                .find(|node| node.state == "starting")
+                .map(|node| node.id.clone());
+            root.shutdown(STOP_PATIENCE).await;
+            Err(StartFailed::TooSlow {
+                waiting: waiting.unwrap_or_else(|| "something".to_owned()),
+            })
+        }
+    }
+}
+
+/// Why the first part that is unavailable is so. At start nothing may be: whoever starts a daemon is there to mend it.
+fn down(tree: &TreeNode) -> Option<String> {
+    let node = tree.walk().find(|node| node.state == "unavailable")?;
+    Some(format!(
+        "{}: {}",
+        node.id,
+        node.last_failure.as_deref().unwrap_or("unavailable")
+    ))
+}

@@ -1,0 +1,210 @@
+//! The daemon's table of children: what [`super::root`] starts, in order, and what each is made of.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::data_dir::DataDir;
+use super::gateway::sessions;
+use super::gateway::settings::Settings;
+use super::gateway::token::{Token, Tokens};
+use super::handles::{Deadlines, Handles};
+use super::jobs::execute::Workplace;
+use super::jobs::job::Shop;
+use super::jobs::target::Roots;
+use super::jobs::{Jobs, JobsArguments, RunningJobs, program, snapshot};
+use super::store::{Store, StoreArguments, StoreServer};
+use super::supervise::{Backoff, ChildSpec, Intensity, Strategy, Supervisor, SupervisorSlot, SupervisorSpec};
+use super::{host, random};
+use crate::config::{self, Config};
+use crate::domain::admission;
+use crate::domain::ids::BootId;
+use crate::domain::slots::Weight;
+use crate::domain::supervision::Kind;
+use crate::domain::tree::TreeNode;
+use crate::protocol::api::{ToolAnswer, ToolsAnswer};
+use crate::telemetry;
+use crate::tools::catalogue::Catalogue;
+
+use super::root::Doors;
+
+/// Give-up rule of the outermost supervisor: small, because those below multiply it.
+const ROOT_INTENSITY: Intensity = Intensity {
+    restarts: 3,
+    period: Duration::from_secs(60),
+};
+/// A manager that crashes comes back at once, then ever more slowly; ten minutes of peace forgive it.
+const MANAGER_BACKOFF: Backoff = Backoff::MANAGER;
+/// Seconds in a deadline a client may not exceed when the configuration's is out of range.
+const DEADLINE_S_FALLBACK: u32 = 86_400;
+
+/// All that the table is made from.
+pub(super) struct Plan<'a> {
+    pub config: &'a Config,
+    pub roots: &'a [PathBuf],
+    pub shim: PathBuf,
+    pub data: &'a DataDir,
+    pub catalogue: Arc<Catalogue>,
+    pub policy: snapshot::Policy,
+    pub token: &'a Token,
+    pub listener: Arc<TcpListener>,
+    pub doors: &'a Doors,
+}
+
+impl Plan<'_> {
+    /// Start order; stopped in reverse.
+    pub fn root(&self) -> SupervisorSpec {
+        SupervisorSpec::new("root", Strategy::RestForOne)
+            .intensity(ROOT_INTENSITY)
+            .child(self.store())
+            .child(self.services())
+            .child(self.gateway())
+    }
+}
+
+impl Plan<'_> {
+    fn store(&self) -> ChildSpec {
+        let arguments = StoreArguments {
+            directory: self.data.root().to_owned(),
+            boot: BootId::from_random(random::bytes()),
+        };
+        // Essential: a database that cannot be opened is nothing to serve without.
+        ChildSpec::server_in::<StoreServer>("store", &self.doors.store, move || arguments.clone())
+            .backoff(MANAGER_BACKOFF)
+            .essential()
+    }
+
+    fn services(&self) -> ChildSpec {
+        let jobs = self.jobs();
+        ChildSpec::supervisor("services", &SupervisorSlot::new(), move || {
+            SupervisorSpec::new("services", Strategy::OneForOne).child(jobs.clone())
+        })
+    }
+
+    fn jobs(&self) -> ChildSpec {
+        let limits = admission::Limits {
+            running: self.config.jobs.running_max,
+            queued_per_principal: self.config.jobs.queue_per_principal_max,
+            queued: self.config.jobs.queue_max,
+        };
+        let capacity = host::capacity(&self.config.jobs);
+        let running = RunningJobs::default();
+        let arguments = JobsArguments {
+            limits,
+            capacity,
+            shop: Arc::new(self.shop(capacity)),
+            running: running.clone(),
+        };
+        let slot = self.doors.jobs.clone();
+        // one_for_all: jobs under way report to a manager that must know them.
+        ChildSpec::supervisor("jobs", &SupervisorSlot::new(), move || {
+            let arguments = arguments.clone();
+            let manager = ChildSpec::server_in::<Jobs>("manager", &slot, move || arguments.clone());
+            SupervisorSpec::new("jobs", Strategy::OneForAll)
+                .child(running.row(limits.running))
+                .child(manager.backoff(MANAGER_BACKOFF))
+        })
+    }
+
+    fn shop(&self, capacity: Weight) -> Shop {
+        let snapshot = self.config.snapshot;
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Shop {
+            catalogue: Arc::clone(&self.catalogue),
+            workplace: Arc::new(Workplace {
+                runs: self.data.runs(),
+                tool_config: self.data.tool_config(),
+                rules: self.data.rules(),
+                tools: self.config.daemon.tools_dir.clone(),
+                grace: self.config.process.grace,
+                output_bytes: self.config.process.output_bytes_max,
+                memory_bytes: u64::from(capacity.memory_mib) << 20,
+                shim: self.shim.clone(),
+            }),
+            store: Store::new(self.doors.store.clone()),
+            snapshots: self.data.snapshots(),
+            snapshot_limits: snapshot::Limits {
+                file_bytes: count(snapshot.file_bytes_max),
+                line_bytes: count(snapshot.line_bytes_max),
+                depth: snapshot.depth_max,
+                files: count(snapshot.files_max),
+                total_bytes: snapshot.bytes_max,
+                ..snapshot::Limits::default()
+            },
+            policy: self.policy.clone(),
+        }
+    }
+
+    fn gateway(&self) -> ChildSpec {
+        let settings = Settings::new(
+            &self.config.gateway,
+            Tokens::of_owner(self.token),
+            telemetry::metrics().cloned(),
+        );
+        let plan = sessions::Plan {
+            listener: Arc::clone(&self.listener),
+            settings,
+            handles: self.handles(),
+        };
+        sessions::child(plan, &self.doors.gateway)
+    }
+
+    fn handles(&self) -> Handles {
+        let (tree, ready) = (self.doors.root.clone(), self.doors.jobs.clone());
+        Handles {
+            tree: Arc::new(move || tree.get().map_or_else(unknown_tree, Supervisor::tree)),
+            tools: tools(Arc::clone(&self.catalogue), self.config.daemon.tools_dir.clone()),
+            ready: Arc::new(move || {
+                ready
+                    .get()
+                    .map(drop)
+                    .ok_or_else(|| "the job engine is starting".to_owned())
+            }),
+            jobs: self.doors.jobs.clone(),
+            store: Store::new(self.doors.store.clone()),
+            targets: Arc::new(Roots::new(self.roots, self.data.root())),
+            catalogue: Arc::clone(&self.catalogue),
+            deadlines: deadlines(&self.config.jobs),
+            exports: Arc::default(),
+        }
+    }
+}
+
+/// Shown in the instant before the root is known to its own children.
+fn unknown_tree() -> TreeNode {
+    TreeNode {
+        id: "root".to_owned(),
+        kind: Kind::Supervisor,
+        state: "starting".to_owned(),
+        restarts: 0,
+        last_failure: None,
+        actor: None,
+        children: Vec::new(),
+    }
+}
+
+fn deadlines(jobs: &config::Jobs) -> Deadlines {
+    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(DEADLINE_S_FALLBACK);
+    Deadlines {
+        default_s: seconds(jobs.deadline),
+        max_s: seconds(jobs.deadline_max),
+    }
+}
+
+/// The catalogue as clients see it. Whether a tool is installed is looked up each time: it may have come meanwhile.
+fn tools(catalogue: Arc<Catalogue>, tools_dir: PathBuf) -> Arc<dyn Fn() -> ToolsAnswer + Send + Sync> {
+    Arc::new(move || ToolsAnswer {
+        tools: catalogue
+            .iter()
+            .map(|manifest| ToolAnswer {
+                name: manifest.name.0.clone(),
+                summary: manifest.summary.clone(),
+                reads: manifest.applies.files.clone(),
+                version: manifest.version.pinned.clone(),
+                installed: program::locate(manifest, &tools_dir).is_ok(),
+                network: manifest.network,
+            })
+            .collect(),
+    })
+}
