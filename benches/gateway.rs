@@ -152,8 +152,7 @@ async fn daemon(bound: std::net::TcpListener, settings: Settings) {
     let shown = Arc::clone(&root);
     let handles = Handles {
         tree: Arc::new(move || shown.get().expect("booted").tree()),
-        tools: Arc::new(|| ToolsAnswer { tools: Vec::new() }),
-        ready: Arc::new(|| Ok(())),
+        ..Handles::unattached(ToolsAnswer { tools: Vec::new() })
     };
     let plan = Plan {
         listener: Arc::new(bound),

@@ -2,6 +2,7 @@
 //! by its `Slot`, so that its crash disconnects nobody.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::jobs::JobsMessage;
@@ -9,6 +10,7 @@ use super::jobs::target::Roots;
 use super::mailbox::Slot;
 use super::session::sarif::LastExport;
 use super::store::Store;
+use crate::domain::supervision::Kind;
 use crate::domain::tree::TreeNode;
 use crate::protocol::api::ToolsAnswer;
 use crate::tools::catalogue::Catalogue;
@@ -40,6 +42,27 @@ pub struct Deadlines {
     /// When the caller does not say.
     pub default_s: u32,
     pub max_s: u32,
+}
+
+impl Handles {
+    /// Handles with nobody behind them, for a gateway without a daemon: what needs the job engine is told that it is down.
+    pub fn unattached(tools: ToolsAnswer) -> Self {
+        let root = || TreeNode::starting("root", Kind::Supervisor);
+        Self {
+            tree: Arc::new(root),
+            tools: Arc::new(move || tools.clone()),
+            ready: Arc::new(|| Ok(())),
+            jobs: Slot::new(),
+            store: Store::new(Slot::new()),
+            targets: Arc::new(Roots::new(&[], Path::new("/nonexistent"))),
+            catalogue: Arc::default(),
+            deadlines: Deadlines {
+                default_s: 60,
+                max_s: 60,
+            },
+            exports: Arc::default(),
+        }
+    }
 }
 
 impl fmt::Debug for Handles {

@@ -153,7 +153,11 @@ impl Plan<'_> {
     fn handles(&self) -> Handles {
         let (tree, ready) = (self.doors.root.clone(), self.doors.jobs.clone());
         Handles {
-            tree: Arc::new(move || tree.get().map_or_else(unknown_tree, Supervisor::tree)),
+            tree: Arc::new(move || {
+                // Unknown in the instant before its own children start.
+                tree.get()
+                    .map_or_else(|| TreeNode::starting("root", Kind::Supervisor), Supervisor::tree)
+            }),
             tools: tools(Arc::clone(&self.catalogue), self.config.daemon.tools_dir.clone()),
             ready: Arc::new(move || {
                 ready
@@ -168,19 +172,6 @@ impl Plan<'_> {
             deadlines: deadlines(&self.config.jobs),
             exports: Arc::default(),
         }
-    }
-}
-
-/// Shown in the instant before the root is known to its own children.
-fn unknown_tree() -> TreeNode {
-    TreeNode {
-        id: "root".to_owned(),
-        kind: Kind::Supervisor,
-        state: "starting".to_owned(),
-        restarts: 0,
-        last_failure: None,
-        actor: None,
-        children: Vec::new(),
     }
 }
 

@@ -45,6 +45,19 @@ pub struct MailboxView {
 }
 
 impl TreeNode {
+    /// A node of which nothing is known yet.
+    pub fn starting(id: &str, kind: Kind) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind,
+            state: "starting".to_owned(),
+            restarts: 0,
+            last_failure: None,
+            actor: None,
+            children: Vec::new(),
+        }
+    }
+
     /// This node and all under it, parents first.
     pub fn walk(&self) -> impl Iterator<Item = &TreeNode> {
         let mut waiting = vec![self];

@@ -42,7 +42,7 @@ impl ManifestError {
 }
 
 /// The tools that there are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     tools: BTreeMap<ToolName, Manifest>,
 }

@@ -1,7 +1,6 @@
 //! A gateway in this process, on a port of its own.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,14 +8,11 @@ use proctor::actors::gateway::origin::Doors;
 use proctor::actors::gateway::settings::Settings;
 use proctor::actors::gateway::token::{Token, Tokens};
 use proctor::actors::gateway::{GatewayMessage, Plan, child, listener};
-use proctor::actors::handles::{Deadlines, Handles};
-use proctor::actors::jobs::target::Roots;
+use proctor::actors::handles::Handles;
 use proctor::actors::mailbox::{Address, Slot};
-use proctor::actors::store::Store;
 use proctor::actors::supervise::{Strategy, Supervisor, SupervisorSpec};
 use proctor::protocol::api::{ToolAnswer, ToolsAnswer};
 use proctor::protocol::limits::Limits;
-use proctor::tools::catalogue::Catalogue;
 
 use super::client::Client;
 use super::soon;
@@ -121,17 +117,6 @@ fn handles(root: Arc<OnceLock<Supervisor>>) -> Handles {
     };
     Handles {
         tree: Arc::new(move || root.get().expect("booted").tree()),
-        tools: Arc::new(move || tools.clone()),
-        ready: Arc::new(|| Ok(())),
-        // Nobody is behind these: a call about jobs is told that the engine is down.
-        jobs: Slot::new(),
-        store: Store::new(Slot::new()),
-        targets: Arc::new(Roots::new(&[], Path::new("/nonexistent"))),
-        catalogue: Arc::new(Catalogue::builtin().expect("our own manifests")),
-        deadlines: Deadlines {
-            default_s: 60,
-            max_s: 60,
-        },
-        exports: Arc::default(),
+        ..Handles::unattached(tools)
     }
 }
