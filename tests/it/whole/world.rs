@@ -52,6 +52,9 @@ impl World {
         config.daemon.tools_dir = tools_dir();
         config.daemon.manifests_dir = manifests_dir;
         config.process.grace = Duration::from_millis(500);
+        // A test looks often; the limit has tests of its own.
+        config.gateway.requests_per_s = 10_000;
+        config.gateway.requests_burst = 10_000;
         let daemon = start(&config, &folder.path().join("targets")).await;
         Self {
             folder,
@@ -263,16 +266,16 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A run of a job, by tool.
+/// The name of the tool that does `mode`.
 pub fn fake(mode: &str) -> String {
-    format!("fake-{mode}")
+    format!("fake-{}", mode.to_lowercase().replace(' ', "-"))
 }
 
 /// The manifest of a tool that does one wrong thing: `tests/fixtures/bin/fake-tool MODE`.
 pub fn fake_manifest(mode: &str, wall_s: u32) -> String {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bin/fake-tool");
     let args: Vec<Value> = mode.split(' ').map(|word| json!(word)).collect();
-    let name = fake(mode.split(' ').next().unwrap());
+    let name = fake(mode);
     format!(
         r#"
 name = "{name}"
