@@ -27,9 +27,14 @@ fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
-    telemetry::install(&loaded.config.log, terminal.color);
+    telemetry::install(&arguments.log(&loaded), terminal.color);
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(cli::run(arguments, loaded, terminal)).into(),
+        Ok(runtime) => {
+            let exit = runtime.block_on(cli::run(arguments, loaded, terminal));
+            // Everything of ours has ended; a thread that waits for standard input never would.
+            runtime.shutdown_background();
+            exit.into()
+        }
         Err(error) => {
             terminal.complain(&format!("proctor: the runtime could not be started: {error}"));
             Exit::Failed.into()

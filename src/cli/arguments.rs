@@ -9,14 +9,16 @@ use super::exit::{Exit, TABLE};
 use super::job::{CancelCommand, ResultsCommand, StatusCommand};
 use super::mcp_config::McpConfigCommand;
 use super::scan::ScanCommand;
+use super::serve::ServeCommand;
 use super::terminal::{Color, Terminal};
 use super::token::TokenCommand;
 use super::tools::ToolsArgs;
 use super::tree::TreeCommand;
-use crate::config::{MANUAL, Sources};
+use crate::config::{Loaded, Log, MANUAL, Sources};
 
 const EXAMPLES: &str = "\
 Examples:
+  proctor serve                      run the daemon for the working directory
   proctor scan ~/src/shop            examine a source tree with every tool that applies
   proctor scan . --fail-on high -q   in CI: results only, exit code 1 from high upwards
   proctor tree --watch               the daemon's actors, live
@@ -59,6 +61,7 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Serve(ServeCommand),
     Scan(ScanCommand),
     #[command(flatten)]
     Ask(Question),
@@ -107,7 +110,21 @@ impl Arguments {
     pub fn sources(&self) -> Sources {
         let checked = self.config_command().and_then(ConfigCommand::file_to_check);
         let file = checked.or_else(|| self.global.config.clone());
-        Sources::of_process(file, self.global.settings.clone())
+        let mut settings = self.global.settings.clone();
+        if let Command::Serve(command) = &self.command {
+            settings.extend(command.settings());
+        }
+        Sources::of_process(file, settings)
+    }
+
+    /// What is logged: what was asked for, else all that a daemon says, and only errors where the command itself speaks
+    /// to a person.
+    pub fn log(&self, loaded: &Loaded) -> Log {
+        let mut log = loaded.config.log.clone();
+        if loaded.effective.is_default("log.filter") && !matches!(self.command, Command::Serve(_)) {
+            "error".clone_into(&mut log.filter);
+        }
+        log
     }
 
     /// What can be answered whatever the configuration is worth.

@@ -23,6 +23,8 @@ mod pages;
 mod sarif;
 mod show;
 
+mod serve;
+mod session;
 mod scan;
 mod job;
 mod tree;

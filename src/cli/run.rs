@@ -8,10 +8,12 @@ use super::client::ClientError;
 use super::daemon::{self, ReachError, Running};
 use super::exit::Exit;
 use super::link::Link;
+use super::session::Session;
 use super::stdio::{self, BridgeError};
 use super::terminal::Terminal;
 use super::tools::{self, ToolsError};
-use super::{client, config, job, mcp_config, scan, token, tree};
+use super::{client, config, job, mcp_config, scan, serve, token, tree};
+use crate::actors::root::StartFailed;
 use crate::config::Loaded;
 use crate::shutdown::Shutdown;
 
@@ -34,6 +36,12 @@ pub enum CommandError {
     Client(#[from] ClientError),
     #[error(transparent)]
     Bridge(#[from] BridgeError),
+    #[error(transparent)]
+    Start(#[from] StartFailed),
+    #[error("the daemon gave up: {0}; the log has what came before")]
+    GaveUp(String),
+    #[error("left before the end, as asked")]
+    Left,
     #[error("the daemon's tree could not be read: {0}")]
     Tree(String),
     /// The daemon was asked for a job.
@@ -57,6 +65,9 @@ impl CommandError {
             | Self::Client(_)
             | Self::Bridge(_)
             | Self::Tree(_)
+            | Self::Start(_)
+            | Self::GaveUp(_)
+            | Self::Left
             | Self::Submission(_) => Exit::Failed,
         }
     }
@@ -85,12 +96,13 @@ async fn dispatch(command: Command, loaded: Loaded, terminal: Terminal) -> Resul
         Command::McpConfig(command) => {
             mcp_config::run(&command, &daemon::running(data_dir)?, data_dir, terminal)
         }
+        Command::Serve(_) => serve::run(&loaded).await,
         Command::Scan(command) => {
             let target = command.target()?;
             let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
-            let mut link = Link::to_running(data_dir.clone()).await?;
-            let done = scan::run(&command, &target, &mut link, &mut shutdown, terminal).await;
-            link.client.close().await;
+            let mut session = Session::open(&loaded.config, target.clone()).await?;
+            let done = scan::run(&command, &target, &mut session.link, &mut shutdown, terminal).await;
+            session.close(&mut shutdown, terminal).await;
             done
         }
         Command::Stdio => bridge(&daemon::running(data_dir)?).await,

@@ -106,7 +106,7 @@ fn share(rows: &[[String; 3]], width: u16) -> [usize; 3] {
             .unwrap_or(0)
     };
     let place = longest(0).max("WHERE".len()).min(room * 2 / 5);
-    let rule = longest(1).max("RULE".len()).min(room * 3 / 10);
+    let rule = longest(1).max("RULE".len()).min((room - place) * 9 / 20);
     [place, rule, room - place - rule]
 }
 
@@ -178,25 +178,10 @@ fn share_read(coverage: &CoverageAnswer) -> String {
     format!("{} of {}", coverage.examined, coverage.expected)
 }
 
-/// What keeps the result from being whole, per tool: reason, advice, the tool's last words, unread files. Empty when
+/// What keeps the result from being whole, per tool: reason, the tool's last words, advice, unread files. Empty when
 /// nothing does.
 pub fn remarks(runs: &[RunAnswer], left_out: Option<&CoverageAnswer>, style: Style) -> String {
-    let mut remarks: Vec<(&str, String)> = Vec::new();
-    for run in runs {
-        if let Some(failure) = &run.failure {
-            remarks.push((
-                &run.tool,
-                format!("{}: {}", failure.reason, clean(&failure.detail)),
-            ));
-            let last_words = failure.stderr_tail.lines().rfind(|line| !line.trim().is_empty());
-            remarks.extend(last_words.map(|words| ("", format!("it said: {}", clean(words.trim())))));
-            remarks.extend(failure.advice.as_ref().map(|advice| ("", clean(advice))));
-        }
-        if let Some(coverage) = run.coverage.as_ref().filter(|_| run.degraded) {
-            remarks.push((&run.tool, unread("not read", coverage)));
-        }
-        remarks.extend(run.why.as_ref().map(|why| (run.tool.as_str(), clean(why))));
-    }
+    let mut remarks: Vec<(&str, String)> = runs.iter().flat_map(of_run).collect();
     remarks.extend(
         left_out
             .filter(|it| it.missed > 0)
@@ -213,6 +198,27 @@ pub fn remarks(runs: &[RunAnswer], left_out: Option<&CoverageAnswer>, style: Sty
         table.add_row([cut_end(tool, 20), text]);
     }
     finish(table)
+}
+
+fn of_run(run: &RunAnswer) -> Vec<(&str, String)> {
+    let mut said = Vec::new();
+    if let Some(failure) = &run.failure {
+        said.push(format!("{}: {}", failure.reason, clean(&failure.detail)));
+        let last_words = failure.stderr_tail.lines().rfind(|line| !line.trim().is_empty());
+        said.extend(last_words.map(|words| format!("it said: {}", clean(words.trim()))));
+        let advice = failure
+            .advice
+            .as_ref()
+            .filter(|advice| !failure.detail.contains(*advice));
+        said.extend(advice.map(|advice| clean(advice)));
+    } else if let Some(coverage) = run.coverage.as_ref().filter(|_| run.degraded) {
+        // That a failed run read nothing is said by its failure.
+        said.push(unread("not read", coverage));
+    }
+    said.extend(run.why.as_ref().map(|why| clean(why)));
+    // The name stands once, before the first line.
+    let names = std::iter::once(run.tool.as_str()).chain(std::iter::repeat(""));
+    names.zip(said).collect()
 }
 
 fn unread(what: &str, coverage: &CoverageAnswer) -> String {

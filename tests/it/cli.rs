@@ -7,19 +7,19 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A user's home, where nothing is configured and nothing runs.
-struct Home(TempDir);
+pub struct Home(TempDir);
 
 impl Home {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
     #[expect(clippy::disallowed_methods, reason = "the binary itself is under test")]
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_proctor"));
         command
             .args(arguments)
@@ -30,11 +30,11 @@ impl Home {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub fn run(&self, arguments: &[&str]) -> Ended {
         Ended::from(self.command(arguments).output().unwrap())
     }
 
-    fn write(&self, name: &str, text: &str) -> String {
+    pub fn write(&self, name: &str, text: &str) -> String {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
@@ -42,10 +42,10 @@ impl Home {
     }
 }
 
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl From<Output> for Ended {
@@ -59,7 +59,7 @@ impl From<Output> for Ended {
 }
 
 impl Ended {
-    fn expect(self, code: i32) -> Self {
+    pub fn expect(self, code: i32) -> Self {
         assert_eq!(
             self.code,
             Some(code),
@@ -70,7 +70,7 @@ impl Ended {
         self
     }
 
-    fn says(&self, wanted: &str) -> &Self {
+    pub fn says(&self, wanted: &str) -> &Self {
         assert!(
             self.stderr.contains(wanted),
             "{wanted:?} not in stderr:\n{}",

@@ -23,6 +23,7 @@ mod process_output;
 mod process_environment;
 mod process_leftovers;
 mod cli;
+mod cli_scan;
 mod support;
 mod gateway;
 mod limits;

@@ -1,0 +1,126 @@
+//! `proctor serve`: the daemon, until it is asked to stop.
+//!
+//! ```text
+//! start ─▶ serving ──first signal──▶ draining ──▶ ended, 0
+//!   │         │                        ├─second─▶ hurried ─▶ ended, 0
+//!   └─▶ 2     └─tree gives up─▶ 2      └─third──▶ left, 2
+//! ```
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::Exit;
+use super::run::CommandError;
+use crate::actors::process::shim;
+use crate::actors::root::{Daemon, Surroundings};
+use crate::config::Loaded;
+use crate::shutdown::{Ask, Shutdown};
+
+const EXAMPLES: &str = "\
+Examples:
+  proctor serve                          serve the working directory at 127.0.0.1:7878
+  proctor serve --root ~/src --root /srv  allow scans of these directories and what is in them
+
+SIGTERM, SIGINT or SIGHUP drains: no new work, running work has daemon.drain_s seconds, results are
+delivered. A second signal cancels what still runs; a third leaves at once.";
+
+/// Run the daemon in the foreground
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ServeCommand {
+    /// A directory whose content may be scanned; may be repeated [default: targets.roots, else the
+    /// working directory]
+    #[arg(long = "root", value_name = "DIR")]
+    pub roots: Vec<PathBuf>,
+    /// Where to listen; port 0 takes any free one [default: gateway.listen]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+}
+
+impl ServeCommand {
+    /// What the options stand for, as `--set` would say it.
+    pub fn settings(&self) -> Vec<String> {
+        let mut settings = Vec::new();
+        settings.extend(self.listen.map(|listen| format!("gateway.listen={listen}")));
+        if !self.roots.is_empty() {
+            // A path that cannot be made absolute is kept as it is, for the configuration to refuse.
+            let absolute = |root: &PathBuf| std::path::absolute(root).unwrap_or_else(|_| root.clone());
+            let roots = self
+                .roots
+                .iter()
+                .map(|root| absolute(root).to_string_lossy().into_owned());
+            settings.push(format!(
+                "targets.roots={}",
+                toml::Value::from(roots.collect::<Vec<_>>())
+            ));
+        }
+        settings
+    }
+}
+
+pub async fn run(loaded: &Loaded) -> Result<Exit, CommandError> {
+    let config = &loaded.config;
+    // Before anything is started: a signal during the start must not leave a daemon half made.
+    let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
+    let here = std::env::current_dir()?;
+    let daemon = Daemon::start(config, surroundings(here.clone())).await?;
+    let roots = match config.targets.roots.as_slice() {
+        [] => std::slice::from_ref(&here),
+        roots => roots,
+    };
+    tracing::info!(
+        address = %daemon.address(),
+        ?roots,
+        token_file = %daemon.token_file().display(),
+        config = loaded.file.as_ref().map(|file| file.display().to_string()),
+        version = env!("CARGO_PKG_VERSION"),
+        "serving"
+    );
+    tokio::select! {
+        ended = daemon.ended() => Err(CommandError::GaveUp(format!("{ended:?}"))),
+        ask = shutdown.next() => drain(&daemon, ask, config.daemon.drain, &mut shutdown).await,
+    }
+}
+
+/// What a daemon of this process is told: the directory to allow where the configuration names none, and that this
+/// binary becomes the tools.
+pub fn surroundings(root: PathBuf) -> Surroundings {
+    Surroundings {
+        roots: vec![root],
+        shim: shim::program().expect("`main` names this binary before it does anything else"),
+    }
+}
+
+/// Stops in the strength that was asked for, and listens for a stronger one.
+pub async fn drain(
+    daemon: &Daemon,
+    ask: Ask,
+    patience: Duration,
+    shutdown: &mut Shutdown,
+) -> Result<Exit, CommandError> {
+    let patience = if ask == Ask::Drain {
+        patience
+    } else {
+        Duration::ZERO
+    };
+    let mut drained = std::pin::pin!(daemon.drain(patience));
+    let mut hurried = false;
+    loop {
+        tokio::select! {
+            ended = &mut drained => {
+                tracing::info!(?ended, hurried, "drained");
+                return Ok(Exit::Clean);
+            }
+            ask = shutdown.next() => match ask {
+                Ask::Leave => return Err(CommandError::Left),
+                Ask::Drain | Ask::Hurry => {
+                    hurried = true;
+                    daemon.hurry();
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What `proctor scan` works with: a connection to the running daemon, or to one of its own when none runs. Either way
+//! it speaks MCP over WebSocket, so that there is one way for a scan to go.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::client::{Client, ClientError};
+use super::daemon::{self, ReachError};
+use super::link::Link;
+use super::run::CommandError;
+use super::serve;
+use super::terminal::Terminal;
+use crate::actors::root::Daemon;
+use crate::config::Config;
+use crate::shutdown::{Ask, Shutdown};
+
+/// A connection, and the daemon behind it if it is ours.
+pub struct Session {
+    pub link: Link,
+    own: Option<Daemon>,
+    /// How long jobs that others brought to our daemon may keep it.
+    patience: Duration,
+}
+
+impl Session {
+    /// Connects. A daemon of our own may examine `target` unless the configuration names roots.
+    pub async fn open(config: &Config, target: PathBuf) -> Result<Self, CommandError> {
+        let patience = config.jobs.deadline_max;
+        match Link::to_running(config.daemon.data_dir.clone()).await {
+            Ok(link) => Ok(Self {
+                link,
+                own: None,
+                patience,
+            }),
+            // Nobody there, or a daemon that died and whose number another process has now.
+            Err(ReachError::NotRunning { .. } | ReachError::Client(ClientError::Unreachable { .. })) => {
+                let (client, daemon) = embed(config, target).await?;
+                Ok(Self {
+                    link: Link::to_own(client),
+                    own: Some(daemon),
+                    patience,
+                })
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Says goodbye. A daemon of our own ends with us, after the jobs that others brought to it meanwhile.
+    pub async fn close(self, shutdown: &mut Shutdown, terminal: Terminal) {
+        self.link.client.close().await;
+        let Some(daemon) = self.own else { return };
+        if let Err(error) = serve::drain(&daemon, Ask::Drain, self.patience, shutdown).await {
+            terminal.complain(&format!(
+                "proctor: the embedded daemon was left before its end: {error}"
+            ));
+        }
+    }
+}
+
+async fn embed(config: &Config, target: PathBuf) -> Result<(Client, Daemon), CommandError> {
+    let mut config = config.clone();
+    // Any free port: the usual one may be another daemon's, on another data directory.
+    config.gateway.listen = ([127, 0, 0, 1], 0).into();
+    let daemon = Daemon::start(&config, serve::surroundings(target)).await?;
+    let token = daemon::read_token(&daemon.token_file())?;
+    let client = Client::connect(daemon.address(), &token).await?;
+    Ok((client, daemon))
+}
