@@ -6,7 +6,9 @@
 )]
 
 mod tidy;
+mod mailbox;
 mod supervisor_otp;
+mod supervisor_model;
 mod tools;
 mod tools_table;
 mod snapshot;

@@ -162,6 +162,7 @@ impl<M: Message> Address<M> {
 
     /// Finishes the message being handled, then stops; what waits is dropped.
     pub(crate) fn stop(&self) {
+        self.gate.close_entrance();
         self.gate.vitals.stopping().cancel();
         self.actor.stop(None);
     }
@@ -170,6 +171,7 @@ impl<M: Message> Address<M> {
     /// failure like a panic. For operators and for tests of containment; who wants an end in good order asks the
     /// supervisor.
     pub fn kill(&self) {
+        self.gate.close_entrance();
         self.gate.vitals.stopping().cancel();
         self.actor.kill();
     }

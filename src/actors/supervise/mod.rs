@@ -10,13 +10,15 @@
 //! has stopped its children itself before, in reverse order, with their `terminate`.
 //!
 //! Reading order: [`spec`] (children as data), [`handle`] (what others hold), [`keeper`] (the actor), [`life`] (what a
-//! keeper holds of a child).
+//! keeper holds of a child), [`gauges`] (the live tree as metrics).
 
 pub mod spec;
 pub mod handle;
 mod keeper;
 mod life;
+mod gauges;
 
+pub use gauges::Gauges;
 pub use handle::{ChildCounts, ChildError, ChildView, Supervisor, SupervisorSlot};
 pub use spec::{ChildSpec, SupervisorSpec};
 

@@ -1,7 +1,7 @@
 //! Whose turn it is: children start in order and stop in reverse, one after the other, and nobody starts while a group
 //! is still being stopped. Called after every event; what it finds is derived from the table alone.
 
-use super::child::{Origin, Status, Then};
+use super::child::{Status, Then};
 use super::machine::{Action, Ended, Phase, Place, Supervision, Turn};
 use super::rules::Strategy;
 
@@ -50,8 +50,12 @@ impl Supervision {
                 .collect(),
         };
         for place in group {
-            let then = self.child(place).after_group_stop();
-            self.doom(place, then, turn);
+            let child = self.child(place);
+            // Who does not live yet waits for its turn as before, and for its backoff.
+            if child.generation().is_some() {
+                let then = child.after_group_stop();
+                self.doom(place, then, turn);
+            }
         }
     }
 
@@ -116,20 +120,15 @@ impl Supervision {
         true
     }
 
-    /// A child that is not up yet holds back those after it, if they depend on it. Among independent ones only a first
-    /// start does, so that they come up in order.
+    /// A child that is not up yet holds back those after it, if they depend on it. Among independent ones it does so
+    /// only while the supervisor boots, so that they come up in order, and not while it waits for its backoff.
     fn holds_back_later_ones(&self, place: Place) -> bool {
         let status = &self.children[&place].status;
+        let is_starting = matches!(status, Status::Starting { .. });
         match self.strategy {
-            Strategy::OneForOne => matches!(
-                status,
-                Status::Starting {
-                    origin: Origin::Boot,
-                    ..
-                }
-            ),
+            Strategy::OneForOne => is_starting && self.phase == Phase::Booting,
             Strategy::RestForOne | Strategy::OneForAll => {
-                matches!(status, Status::Starting { .. } | Status::Waiting { .. })
+                is_starting || matches!(status, Status::Waiting { .. })
             }
             Strategy::Dynamic { .. } => false,
         }
