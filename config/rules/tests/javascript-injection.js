@@ -35,6 +35,10 @@ function code(req, text) {
   new Function("a", text);
   // ruleid: javascript.injection.eval
   setTimeout("run(" + text + ")", 10);
+  // ruleid: javascript.injection.eval
+  Function("a", "return " + text)(1);
+  // ok: javascript.injection.eval
+  Function("return this")();
   // ok: javascript.injection.eval
   setTimeout(() => text, 10);
   // ok: javascript.injection.eval, javascript.injection.code-request
