@@ -9,11 +9,12 @@ use super::data_dir::DataDir;
 use super::gateway::sessions;
 use super::gateway::settings::Settings;
 use super::gateway::token::{Token, Tokens};
-use super::handles::{Deadlines, Handles};
+use super::handles::{Deadlines, Handles, Source};
 use super::jobs::execute::Workplace;
 use super::jobs::job::Shop;
 use super::jobs::target::Roots;
 use super::jobs::{Jobs, JobsArguments, RunningJobs, program, snapshot};
+use super::session::convert;
 use super::store::{Store, StoreArguments, StoreServer};
 use super::supervise::{Backoff, ChildSpec, Intensity, Strategy, Supervisor, SupervisorSlot, SupervisorSpec};
 use super::{host, random};
@@ -23,7 +24,6 @@ use crate::domain::ids::BootId;
 use crate::domain::slots::Weight;
 use crate::domain::supervision::Kind;
 use crate::domain::tree::TreeNode;
-use crate::protocol::api::{ToolAnswer, ToolsAnswer};
 use crate::telemetry;
 use crate::tools::catalogue::Catalogue;
 
@@ -158,7 +158,7 @@ impl Plan<'_> {
                 tree.get()
                     .map_or_else(|| TreeNode::starting("root", Kind::Supervisor), Supervisor::tree)
             }),
-            tools: tools(Arc::clone(&self.catalogue), self.config.daemon.tools_dir.clone()),
+            tools: self.tools(),
             ready: Arc::new(move || {
                 ready
                     .get()
@@ -173,6 +173,16 @@ impl Plan<'_> {
             exports: Arc::default(),
         }
     }
+
+    /// Whether a tool is installed is looked up each time: it may have come meanwhile.
+    fn tools(&self) -> Source<convert::ToolsAnswer> {
+        let (catalogue, tools_dir) = (Arc::clone(&self.catalogue), self.config.daemon.tools_dir.clone());
+        Arc::new(move || {
+            convert::tools_answer(&catalogue, |manifest| {
+                program::locate(manifest, &tools_dir).is_ok()
+            })
+        })
+    }
 }
 
 fn deadlines(jobs: &config::Jobs) -> Deadlines {
@@ -181,21 +191,4 @@ fn deadlines(jobs: &config::Jobs) -> Deadlines {
         default_s: seconds(jobs.deadline),
         max_s: seconds(jobs.deadline_max),
     }
-}
-
-/// The catalogue as clients see it. Whether a tool is installed is looked up each time: it may have come meanwhile.
-fn tools(catalogue: Arc<Catalogue>, tools_dir: PathBuf) -> Arc<dyn Fn() -> ToolsAnswer + Send + Sync> {
-    Arc::new(move || ToolsAnswer {
-        tools: catalogue
-            .iter()
-            .map(|manifest| ToolAnswer {
-                name: manifest.name.0.clone(),
-                summary: manifest.summary.clone(),
-                reads: manifest.applies.files.clone(),
-                version: manifest.version.pinned.clone(),
-                installed: program::locate(manifest, &tools_dir).is_ok(),
-                network: manifest.network,
-            })
-            .collect(),
-    })
 }

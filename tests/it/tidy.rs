@@ -303,7 +303,7 @@ fn processes_have_one_door() {
         .into_iter()
         .filter(|source| !source.path.starts_with("src/actors/process/"))
     {
-        for word in ["process::Command", "Command::new", "unsafe {", "killpg"] {
+        for word in ["std::process::Command", "tokio::process", "unsafe {", "killpg"] {
             if production(&source.text)
                 .lines()
                 .any(|line| !is_comment(line) && line.contains(word))

@@ -7,8 +7,12 @@ use crate::domain::outcome::{Coverage, Failure, Outcome};
 use crate::domain::severity::Severity;
 use crate::protocol::api::{
     Counts, CoverageAnswer, FailureAnswer, FindingAnswer, GapAnswer, JobAnswer, PAGE_BYTES_MAX, RunAnswer,
-    SeverityWord,
+    SeverityWord, ToolAnswer,
 };
+use crate::tools::catalogue::Catalogue;
+use crate::tools::manifest::Manifest;
+
+pub use crate::protocol::api::ToolsAnswer;
 
 /// Missed files named in one answer: enough to see the pattern; the SARIF resource names more.
 const GAPS_SHOWN_MAX: usize = 10;
@@ -159,6 +163,21 @@ pub const fn severity(word: SeverityWord) -> Severity {
         SeverityWord::Medium => Severity::Medium,
         SeverityWord::High => Severity::High,
         SeverityWord::Critical => Severity::Critical,
+    }
+}
+
+/// The catalogue as clients see it.
+pub fn tools_answer(catalogue: &Catalogue, is_installed: impl Fn(&Manifest) -> bool) -> ToolsAnswer {
+    let tools = catalogue.iter().map(|manifest| ToolAnswer {
+        name: manifest.name.0.clone(),
+        summary: manifest.summary.clone(),
+        reads: manifest.applies.files.clone(),
+        version: manifest.version.pinned.clone(),
+        installed: is_installed(manifest),
+        network: manifest.network,
+    });
+    ToolsAnswer {
+        tools: tools.collect(),
     }
 }
 
