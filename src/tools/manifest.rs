@@ -62,6 +62,8 @@ pub struct Applies {
 pub struct Run {
     /// A program that the user brings, absolute; `None` for one that `install` describes.
     pub program: Option<PathBuf>,
+    /// Whether every file is a call of its own: for tools to which two files together mean something else.
+    pub call_per_file: bool,
     pub args: Vec<Argument>,
     /// For a run on some of the files, after one file has brought the tool down; `None` for a tool that makes sense of
     /// the whole only, or takes no list.

@@ -138,6 +138,7 @@ fn glob_set(table: &Reader<'_>, key: &str, globs: &[String]) -> Option<GlobSet> 
 
 fn run(table: Reader<'_>) -> Option<Run> {
     let program = table.maybe("program", as_program);
+    let call_per_file = table.maybe("call_per_file", as_bool).unwrap_or(false);
     let args = table.required("args", as_list(as_argument));
     let args_for_files = table.maybe("args_for_files", as_list(as_argument));
     let cwd = table.required(
@@ -157,6 +158,7 @@ fn run(table: Reader<'_>) -> Option<Run> {
     table.finish();
     Some(Run {
         program,
+        call_per_file,
         args: args?,
         args_for_files,
         cwd: cwd?,

@@ -12,11 +12,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::program::{self, Located};
+use super::run::failed;
 use super::snapshot::Snapshot;
 use crate::actors::process::{self, Captured, Command, How, MemoryLimit, Spill};
 use crate::domain::finding::clean_text;
 use crate::domain::fingerprint::{self, Stamped};
-use crate::domain::outcome::{Coverage, FailureReason, Outcome};
+use crate::domain::outcome::{Coverage, FailureReason, GAPS_NAMED_MAX, Outcome};
 use crate::domain::verdict::{Ending, Evidence, Report, UnreadableReport, Verdict, verdict};
 use crate::tools::invocation::Places;
 use crate::tools::manifest::Manifest;
@@ -55,6 +56,30 @@ pub struct Order {
     pub expected: BTreeSet<String>,
 }
 
+/// Calls of one run, for a tool that is called once per file: past it the target is no project but a collection.
+const CALLS_MAX: usize = 100;
+
+impl Order {
+    /// The calls that fulfil it: one, unless the tool takes a file at a time.
+    pub fn calls(&self) -> Result<Vec<Self>, Outcome> {
+        if !self.manifest.run.call_per_file {
+            return Ok(vec![self.clone()]);
+        }
+        if self.expected.len() > CALLS_MAX {
+            let detail = format!(
+                "the target has {} files for this tool, at most {CALLS_MAX} are taken",
+                self.expected.len()
+            );
+            return Err(failed(FailureReason::TargetUnreadable, &detail));
+        }
+        let one = |file: &String| Self {
+            expected: BTreeSet::from([file.clone()]),
+            ..self.clone()
+        };
+        Ok(self.expected.iter().map(one).collect())
+    }
+}
+
 /// What came of an order.
 #[derive(Debug)]
 pub struct Executed {
@@ -64,6 +89,41 @@ pub struct Executed {
     pub findings: Vec<Stamped>,
     /// Wall time of the process.
     pub elapsed: Duration,
+}
+
+impl Executed {
+    /// Nothing can be said about the files expected.
+    pub fn nothing_read(order: &Order, outcome: Outcome) -> Self {
+        let expected = u32::try_from(order.expected.len()).unwrap_or(u32::MAX);
+        let coverage = Coverage {
+            expected,
+            examined: 0,
+            missed: expected,
+            gaps: Vec::new(),
+        };
+        Self {
+            outcome,
+            coverage,
+            findings: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// Two calls of one run, both of which made a statement.
+    pub fn and(mut self, next: Self) -> Self {
+        self.findings.extend(next.findings);
+        self.outcome = match u32::try_from(self.findings.len()).unwrap_or(u32::MAX) {
+            0 => Outcome::Clean,
+            count => Outcome::Findings { count },
+        };
+        self.coverage.expected += next.coverage.expected;
+        self.coverage.examined += next.coverage.examined;
+        self.coverage.missed += next.coverage.missed;
+        self.coverage.gaps.extend(next.coverage.gaps);
+        self.coverage.gaps.truncate(GAPS_NAMED_MAX);
+        self.elapsed += next.elapsed;
+        self
+    }
 }
 
 /// A tool that is over, before anybody read its report.

@@ -10,7 +10,6 @@
 //! anything.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +23,7 @@ use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::store::Store;
 use crate::domain::ids::{JobId, RunId, ToolName};
 use crate::domain::job::{Ended, JobEvent, RunState};
-use crate::domain::outcome::{Coverage, Failure, FailureReason, Outcome};
+use crate::domain::outcome::{Failure, FailureReason, Outcome};
 use crate::domain::severity::Severity;
 use crate::domain::slots::Weight;
 
@@ -101,7 +100,7 @@ impl Run {
     async fn work(&mut self) -> Result<(), Stop> {
         let executed = match self.slot().await {
             Ok(slot) => self.execute(slot).await,
-            Err(outcome) => self.nothing_read(outcome),
+            Err(outcome) => Executed::nothing_read(&self.arguments.order, outcome),
         };
         self.deliver(executed).await
     }
@@ -147,9 +146,35 @@ impl Run {
         )
     }
 
-    async fn execute(&self, slot: RunSlot) -> Executed {
+    /// Holds the slot until the last report is read: reading is work, too.
+    async fn execute(&self, _slot: RunSlot) -> Executed {
+        let order = &self.arguments.order;
+        let calls = match order.calls() {
+            Ok(calls) => calls,
+            Err(outcome) => return Executed::nothing_read(order, outcome),
+        };
+        let mut whole: Option<Executed> = None;
+        for call in calls {
+            let executed = self.execute_call(call).await;
+            let makes_a_statement = matches!(executed.outcome, Outcome::Findings { .. } | Outcome::Clean);
+            if !makes_a_statement {
+                return Executed {
+                    elapsed: executed.elapsed,
+                    ..Executed::nothing_read(order, executed.outcome)
+                };
+            }
+            whole = Some(match whole.take() {
+                Some(before) => before.and(executed),
+                None => executed,
+            });
+        }
+        whole.unwrap_or_else(|| {
+            Executed::nothing_read(order, failed(FailureReason::Internal, "the run had no call"))
+        })
+    }
+
+    async fn execute_call(&self, call: Order) -> Executed {
         let RunArguments {
-            order,
             deadline,
             cancel,
             workplace,
@@ -157,19 +182,15 @@ impl Run {
         } = &self.arguments;
         self.moved(RunState::Running);
         let wall = deadline.saturating_duration_since(Instant::now());
-        let finished = execute::run_tool(order, workplace, wall, cancel.clone()).await;
+        let finished = execute::run_tool(&call, workplace, wall, cancel.clone()).await;
         self.moved(RunState::Parsing);
-        let (order, workplace) = (order.clone(), Arc::clone(workplace));
+        let (order, workplace) = (call.clone(), Arc::clone(workplace));
         // A parser is CPU-bound, and a panic in it must be this run's failure alone: both are had on a blocking thread.
         let judged = tokio::task::spawn_blocking(move || execute::judge(&order, &workplace, finished)).await;
-        drop(slot);
         judged.unwrap_or_else(|panic| {
             tracing::error!(run = %self.arguments.run, %panic, "reading a report failed");
-            let outcome = failed(
-                FailureReason::Internal,
-                "proctor failed while it read the report of this tool",
-            );
-            self.nothing_read(outcome)
+            let detail = "proctor failed while it read the report of this tool";
+            Executed::nothing_read(&call, failed(FailureReason::Internal, detail))
         })
     }
 
@@ -181,22 +202,6 @@ impl Run {
             to,
             tool_version,
         }));
-    }
-
-    fn nothing_read(&self, outcome: Outcome) -> Executed {
-        let expected = u32::try_from(self.arguments.order.expected.len()).unwrap_or(u32::MAX);
-        let coverage = Coverage {
-            expected,
-            examined: 0,
-            missed: expected,
-            gaps: Vec::new(),
-        };
-        Executed {
-            outcome,
-            coverage,
-            findings: Vec::new(),
-            elapsed: Duration::ZERO,
-        }
     }
 
     /// Stored first, told after: whoever hears of a result can read it.
