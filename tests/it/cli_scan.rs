@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::{Ended, Home};
 
 /// A target, and three tools: one finds something of severity high, one finds nothing, one never ends.
-fn world() -> Home {
+pub fn world() -> Home {
     let home = Home::new();
     home.write("target/app.py", "import os\n\nprint(os.sep)\n");
     let hit = json!([{
@@ -81,14 +81,14 @@ error = "high"
 }
 
 /// `proctor serve`, ready.
-struct Served {
+pub struct Served {
     child: Child,
     /// Kept open: a daemon whose log has no reader would fail to write it.
     _log: BufReader<ChildStderr>,
 }
 
 impl Served {
-    fn start(home: &Home) -> Self {
+    pub fn start(home: &Home) -> Self {
         let mut child = home
             .command(&["serve", "--root", "target"])
             .stderr(Stdio::piped())
@@ -99,14 +99,19 @@ impl Served {
         Self { child, _log: log }
     }
 
-    fn stop(mut self) -> Option<i32> {
+    pub fn stop(mut self) -> Option<i32> {
         signal(&self.child, Signal::SIGTERM);
         self.child.wait().unwrap().code()
     }
+
+    pub fn kill(mut self) {
+        signal(&self.child, Signal::SIGKILL);
+        self.child.wait().unwrap();
+    }
 }
 
-/// Reads up to a line with `word`; a process that ends without saying it fails the test.
-fn wait_for(lines: &mut BufReader<ChildStderr>, word: &str) {
+/// Reads up to a line with `word` and returns it; a process that ends without saying it fails the test.
+pub fn wait_for(lines: &mut BufReader<ChildStderr>, word: &str) -> String {
     let mut seen = String::new();
     while !seen.lines().next_back().is_some_and(|line| line.contains(word)) {
         assert_ne!(
@@ -115,9 +120,10 @@ fn wait_for(lines: &mut BufReader<ChildStderr>, word: &str) {
             "{word:?} was never said:\n{seen}"
         );
     }
+    seen.lines().next_back().unwrap_or_default().to_owned()
 }
 
-fn signal(child: &Child, signal: Signal) {
+pub fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
 }
 
@@ -127,7 +133,12 @@ fn job_of(ended: &Ended) -> String {
         .lines()
         .find(|line| line.starts_with("scanning "))
         .expect("the job is named");
-    line.rsplit(' ').next().unwrap().to_owned()
+    job_of_line(line)
+}
+
+/// The id at the end of the line that names the job.
+pub fn job_of_line(line: &str) -> String {
+    line.trim_end().rsplit(' ').next().unwrap().to_owned()
 }
 
 #[test]
