@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
 use super::terminal::Terminal;
-use crate::actors::installer::{Layout, Locks};
+use crate::actors::installer::{Layout, Locks, Setup, inherited};
 use crate::shutdown::Shutdown;
 use crate::tools::catalogue::Catalogue;
 use crate::tools::manifest::Manifest;
@@ -132,11 +132,16 @@ async fn act(
         reason: error.to_string(),
     })?;
     let layout = Layout::new(&absolute, |name| std::env::var_os(name));
-    let locks = Locks::builtin();
     match &args.action {
         Action::Install { names, force } => {
             let tools = select(&catalogue, names)?;
-            install::run(&tools, (layout, locks), *force, terminal, cancel).await
+            let setup = Setup {
+                layout,
+                locks: Locks::builtin(),
+                inherited: inherited(),
+                force: *force,
+            };
+            install::run(&tools, setup, terminal, cancel).await
         }
         Action::Doctor { names, format } => {
             let tools = select(&catalogue, names)?;

@@ -28,6 +28,9 @@ mod cli;
 mod cli_scan;
 mod restart;
 mod support;
+mod install_world;
+mod install;
+mod install_cli;
 mod gateway;
 mod limits;
 #[cfg(feature = "fault-injection")]

@@ -10,13 +10,13 @@ use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::environment::{self, Variables};
+use super::environment::Variables;
 use super::failure::InstallError;
 use super::installed::{self, Program};
 use super::layout::Layout;
 use super::lock::Locks;
 use super::one::{self, Site};
-use super::package::{Package, Runtime};
+use super::package::{Package, Recipe, Runtime};
 use super::python::{self, Python};
 use super::receipt::Receipt;
 
@@ -64,14 +64,27 @@ pub enum Outcome {
     },
 }
 
+/// What is built takes longest, and the end of the whole waits for the longest.
+fn longest_first(mut packages: Vec<Package>) -> Vec<Package> {
+    packages.sort_by_key(|package| !matches!(package.recipe, Recipe::Go { .. }));
+    packages
+}
+
+/// Where and how to install.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub layout: Layout,
+    pub locks: Locks,
+    /// What package managers inherit: [`super::inherited`], except in tests.
+    pub inherited: Variables,
+    /// Install what is installed, too.
+    pub force: bool,
+}
+
 /// Installs tools into one tools directory.
 #[derive(Debug)]
 pub struct Installer {
-    layout: Layout,
-    locks: Locks,
-    inherited: Variables,
-    /// Install what is installed, too.
-    force: bool,
+    setup: Setup,
     cancel: CancellationToken,
     events: mpsc::Sender<Event>,
     python: OnceCell<Result<Python, InstallError>>,
@@ -79,20 +92,11 @@ pub struct Installer {
 }
 
 impl Installer {
-    /// An installer and its events. Package managers inherit this process's environment: proxies, certificates and
-    /// mirrors are in it.
-    pub fn new(
-        layout: Layout,
-        locks: Locks,
-        force: bool,
-        cancel: CancellationToken,
-    ) -> (Arc<Self>, mpsc::Receiver<Event>) {
+    /// An installer and its events.
+    pub fn new(setup: Setup, cancel: CancellationToken) -> (Arc<Self>, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let installer = Self {
-            layout,
-            locks,
-            inherited: environment::inherited(),
-            force,
+            setup,
             cancel,
             events,
             python: OnceCell::new(),
@@ -106,7 +110,7 @@ impl Installer {
     /// # Errors
     /// The tools directory cannot be written, or another installer does not let go of it.
     pub async fn run(self: Arc<Self>, packages: Vec<Package>) -> Result<Vec<Done>, InstallError> {
-        if !self.force && packages.iter().all(|package| self.receipt(package).is_some()) {
+        if !self.setup.force && packages.iter().all(|package| self.receipt(package).is_some()) {
             let done = packages.iter().filter_map(|package| self.already(package));
             return Ok(done.collect());
         }
@@ -114,14 +118,14 @@ impl Installer {
         let permits = Arc::new(Semaphore::new(AT_ONCE));
         let mut tasks = JoinSet::new();
         let names: Vec<String> = packages.iter().map(|package| package.name.clone()).collect();
-        for package in packages {
-            let (installer, permits) = (Arc::clone(&self), Arc::clone(&permits));
+        for package in longest_first(packages) {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            let permit = permit.expect("nobody closes the semaphore");
+            let installer = Arc::clone(&self);
             tasks.spawn(async move {
-                let _permit = permits
-                    .acquire_owned()
-                    .await
-                    .expect("nobody closes the semaphore");
-                installer.one(package).await
+                let done = installer.one(package).await;
+                drop(permit);
+                done
             });
         }
         let mut done = tasks.join_all().await;
@@ -130,10 +134,9 @@ impl Installer {
         Ok(done)
     }
 
-    /// The runtime's program, installed first where it is missing.
     async fn one(&self, package: Package) -> Done {
         let started = Instant::now();
-        let done = match self.already(&package).filter(|_| !self.force) {
+        let done = match self.already(&package).filter(|_| !self.setup.force) {
             Some(done) => done,
             None => Done {
                 outcome: self
@@ -150,7 +153,7 @@ impl Installer {
     }
 
     fn receipt(&self, package: &Package) -> Option<Receipt> {
-        installed::find(package, &self.layout.tools_dir).ok()
+        installed::find(package, &self.setup.layout.tools_dir).ok()
     }
 
     fn already(&self, package: &Package) -> Option<Done> {
@@ -171,8 +174,8 @@ impl Installer {
             Some(runtime) => Some(Box::pin(self.runtime(runtime, tool)).await?),
         };
         let site = Site {
-            layout: &self.layout,
-            inherited: &self.inherited,
+            layout: &self.setup.layout,
+            inherited: &self.setup.inherited,
             python: &python.program,
             runtime: runtime.as_ref(),
             cancel: &self.cancel,
@@ -206,28 +209,28 @@ impl Installer {
     }
 
     async fn make_runtime(&self, runtime: Runtime, tool: &str) -> Result<Program, InstallError> {
-        let package = runtime.package(&self.locks)?;
-        let receipt = match self.receipt(&package).filter(|_| !self.force) {
+        let package = runtime.package(&self.setup.locks)?;
+        let receipt = match self.receipt(&package).filter(|_| !self.setup.force) {
             Some(receipt) => receipt,
             None => self.install(&package, tool).await?,
         };
-        Ok(receipt.program(&self.layout.tools_dir))
+        Ok(receipt.program(&self.setup.layout.tools_dir))
     }
 
     async fn python(&self) -> Result<&Python, InstallError> {
-        let logs = self.layout.logs("python".as_ref());
+        let logs = self.setup.layout.logs("python".as_ref());
         let found = self
             .python
-            .get_or_init(|| python::find(&self.inherited, &logs, &self.cancel));
+            .get_or_init(|| python::find(&self.setup.inherited, &logs, &self.cancel));
         found.await.as_ref().map_err(Clone::clone)
     }
 
     /// Makes the tools directory and takes its lock, which goes with the returned file.
     async fn lock(&self) -> Result<std::fs::File, InstallError> {
-        let tools_dir = &self.layout.tools_dir;
+        let tools_dir = &self.setup.layout.tools_dir;
         let failed = |error: std::io::Error| InstallError::files("making", tools_dir, error);
         std::fs::create_dir_all(tools_dir).map_err(failed)?;
-        let file = std::fs::File::create(self.layout.lock_file()).map_err(failed)?;
+        let file = std::fs::File::create(self.setup.layout.lock_file()).map_err(failed)?;
         let deadline = tokio::time::Instant::now() + BUSY_WAIT;
         let mut told = false;
         loop {

@@ -75,11 +75,6 @@ const HINTS: &[(&[&str], &str)] = &[
          NODE_EXTRA_CA_CERTS and SSL_CERT_FILE",
     ),
     (
-        &["No matching distribution found"],
-        "the package index has no pinned file for this machine: Linux on x86_64 with Python 3.10 to 3.14 is what the \
-         locks are made for; a mirror may also lack the file",
-    ),
-    (
         &[
             "name resolution",
             "ENOTFOUND",
@@ -94,9 +89,16 @@ const HINTS: &[(&[&str], &str)] = &[
             "i/o timeout",
             "ProxyError",
             "ReadTimeout",
+            // pip, when it was told not to try twice, says no more than this.
+            "(from versions: none)",
         ],
-        "the package index cannot be reached: check the network, HTTPS_PROXY, and the mirrors set by PIP_INDEX_URL, \
-         npm_config_registry and GOPROXY",
+        "the package index cannot be reached, or has nothing of that name: check the network, HTTPS_PROXY, and the \
+         mirrors set by PIP_INDEX_URL, npm_config_registry and GOPROXY",
+    ),
+    (
+        &["No matching distribution found"],
+        "the package index has no pinned file for this machine: Linux on x86_64 with Python 3.10 to 3.14 is what the \
+         locks are made for; a mirror may also lack the file",
     ),
 ];
 
@@ -185,6 +187,10 @@ mod tests {
         assert!(advice(tampered).starts_with("what was served is not what is pinned"));
         assert!(advice("npm error code EAI_AGAIN").contains("HTTPS_PROXY"));
         assert!(advice("npm error code SELF_SIGNED_CERT_IN_CHAIN").contains("NODE_EXTRA_CA_CERTS"));
+        let nothing = "ERROR: No matching distribution found for x==1 (from versions: none)";
+        assert!(advice(nothing).contains("HTTPS_PROXY"));
+        let other = "x==1 (from versions: 0.8, 0.9)\nERROR: No matching distribution found for x==1";
+        assert!(advice(other).contains("x86_64"));
         assert_eq!(advice("odd"), "try again (the whole output is in /t/.logs/x)");
         let runtime = InstallError::Runtime {
             name: "node",

@@ -30,10 +30,11 @@ mod all;
 mod size;
 pub mod doctor;
 
-pub use all::{Done, Event, Installer, Outcome};
+pub use all::{Done, Event, Installer, Outcome, Setup};
+pub use environment::{Variables, inherited};
 pub use failure::InstallError;
 pub use installed::{Installed, NotInstalled, Program};
 pub use layout::Layout;
 pub use lock::{Lock, Locks};
-pub use package::{Package, Runtime};
+pub use package::{Package, Recipe, Runtime};
 pub use size::human_bytes;

@@ -6,56 +6,76 @@ use tokio_util::sync::CancellationToken;
 
 use super::ToolsError;
 use super::progress::Progress;
-use crate::actors::installer::{Done, InstallError, Installer, Layout, Locks, Outcome, Package, human_bytes};
+use crate::actors::installer::{Done, InstallError, Installer, Locks, Outcome, Package, Setup, human_bytes};
 use crate::cli::exit::Exit;
 use crate::cli::terminal::Terminal;
 use crate::tools::manifest::Manifest;
 
 pub async fn run(
     tools: &[&Manifest],
-    (layout, locks): (Layout, Locks),
-    force: bool,
+    setup: Setup,
     terminal: Terminal,
     cancel: CancellationToken,
 ) -> Result<Exit, ToolsError> {
     let started = Instant::now();
-    let tools_dir = layout.tools_dir.display().to_string();
-    let packages: Result<Vec<_>, _> = tools.iter().map(|tool| Package::of(tool, &locks)).collect();
-    let done = match packages {
-        Ok(packages) => {
-            let (installer, mut events) = Installer::new(layout, locks, force, cancel);
-            let mut progress = Progress::new(terminal, &packages);
-            let work = installer.run(packages);
-            tokio::pin!(work);
-            let done = loop {
-                tokio::select! {
-                    biased;
-                    Some(event) = events.recv() => progress.show(event),
-                    done = &mut work => break done,
-                }
-            };
-            while let Ok(event) = events.try_recv() {
-                progress.show(event);
-            }
-            progress.finish();
-            done
-        }
-        Err(error) => Err(error),
-    };
-    match done {
-        Ok(done) => {
-            for (tool, error) in failures(&done) {
-                terminal.complain(&failure(tool, error));
-            }
-            terminal.result(&summary(&done, &tools_dir, started.elapsed()))?;
-            let failed = done.iter().any(|done| done.outcome.is_err());
-            Ok(if failed { Exit::Failed } else { Exit::Clean })
-        }
+    let tools_dir = setup.layout.tools_dir.display().to_string();
+    let (packages, refused) = plan(tools, &setup.locks);
+    let done = watch(setup, packages, terminal, cancel).await;
+    let done = match done {
+        Ok(done) => [done, refused].concat(),
         Err(error) => {
             terminal.complain(&failure("nothing was installed", &error));
-            Ok(Exit::Failed)
+            return Ok(Exit::Failed);
+        }
+    };
+    for (tool, error) in failures(&done) {
+        terminal.complain(&failure(tool, error));
+    }
+    terminal.result(&summary(&done, &tools_dir, started.elapsed()))?;
+    let failed = done.iter().any(|done| done.outcome.is_err());
+    Ok(if failed { Exit::Failed } else { Exit::Clean })
+}
+
+/// What can be tried, and what cannot.
+fn plan(tools: &[&Manifest], locks: &Locks) -> (Vec<Package>, Vec<Done>) {
+    let (mut packages, mut refused) = (Vec::new(), Vec::new());
+    for tool in tools {
+        match Package::of(tool, locks) {
+            Ok(package) => packages.push(package),
+            Err(error) => refused.push(Done {
+                tool: tool.name.0.clone(),
+                version: tool.version.pinned.clone(),
+                outcome: Err(error),
+                elapsed: Duration::ZERO,
+            }),
         }
     }
+    (packages, refused)
+}
+
+/// Runs the installer and shows what it tells.
+async fn watch(
+    setup: Setup,
+    packages: Vec<Package>,
+    terminal: Terminal,
+    cancel: CancellationToken,
+) -> Result<Vec<Done>, InstallError> {
+    let (installer, mut events) = Installer::new(setup, cancel);
+    let mut progress = Progress::new(terminal, &packages);
+    let work = installer.run(packages);
+    tokio::pin!(work);
+    let done = loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.recv() => progress.show(event),
+            done = &mut work => break done,
+        }
+    };
+    while let Ok(event) = events.try_recv() {
+        progress.show(event);
+    }
+    progress.finish();
+    done
 }
 
 fn failures(done: &[Done]) -> impl Iterator<Item = (&str, &InstallError)> {

@@ -116,7 +116,8 @@ fn line(done: &Done, name_width: usize) -> String {
             )
         }
         Ok(Outcome::Already { .. }) => format!("{version} was there"),
-        Err(error) => format!("{version} failed: {error}"),
+        // The reason comes at the end, with what to do.
+        Err(_) => format!("{version} failed"),
     };
     format!("{tool:name_width$}  {said}")
 }
