@@ -111,7 +111,11 @@ impl World {
             6 => self.ask(|machine, ticket, moment| machine.terminate_child(&child, ticket, moment)),
             7 => self.ask(|machine, ticket, moment| machine.restart_child(&child, ticket, moment)),
             8 => drop(self.machine.delete_child(&child)),
-            9 if to % 8 == 0 => self.step(if to % 64 == 0 { Event::Hurry } else { Event::Stop }),
+            9 if to.is_multiple_of(8) => self.step(if to.is_multiple_of(64) {
+                Event::Hurry
+            } else {
+                Event::Stop
+            }),
             9 | 10 => self.the_past_repeats(to),
             _ => self.a_life_ends(to, Exit::Abnormal("crash".to_owned())),
         }
@@ -126,7 +130,7 @@ impl World {
 
     fn a_life_moves(&mut self, pick: u16) {
         match self.life(pick) {
-            Some((generation, id, Life::Starting)) if pick % 5 == 0 => {
+            Some((generation, id, Life::Starting)) if pick.is_multiple_of(5) => {
                 self.lives.remove(&generation);
                 let error = match pick % 3 {
                     0 => StartError::Permanent("missing".to_owned()),
@@ -139,7 +143,7 @@ impl World {
                 self.lives.insert(generation, (id.clone(), Life::Running));
                 self.step(Event::Started(id, generation));
             }
-            Some((_, _, Life::Running)) if pick % 3 == 0 => self.a_life_ends(pick, Exit::Normal),
+            Some((_, _, Life::Running)) if pick.is_multiple_of(3) => self.a_life_ends(pick, Exit::Normal),
             Some((_, _, Life::Running)) | None => {}
         }
     }
