@@ -1,7 +1,7 @@
 //! The subcommands: what a person or a script types. One file per subcommand.
 //!
 //! Reading order: [`arguments`] (the whole command line), [`exit`] (the one table of exit codes), [`terminal`] (where
-//! output goes), [`run`] (from a command to its end); [`client`] (an MCP client) and [`reply`] (what it is sent);
+//! output goes), [`mod@run`] (from a command to its end); [`client`] (an MCP client) and [`reply`] (what it is sent);
 //! [`text`] and [`table`] (what a person is shown); then the commands.
 
 pub mod arguments;

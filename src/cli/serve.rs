@@ -14,9 +14,9 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::run::CommandError;
-use crate::actors::process::shim;
-use crate::actors::root::{Daemon, Surroundings};
-use crate::config::Loaded;
+use crate::actors::process::{self, shim};
+use crate::actors::root::{Daemon, StartFailed, Surroundings};
+use crate::config::{Config, Loaded};
 use crate::shutdown::{Ask, Shutdown};
 
 const EXAMPLES: &str = "\
@@ -66,7 +66,7 @@ pub async fn run(loaded: &Loaded) -> Result<Exit, CommandError> {
     // Before anything is started: a signal during the start must not leave a daemon half made.
     let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
     let here = std::env::current_dir()?;
-    let daemon = Daemon::start(config, surroundings(here.clone())).await?;
+    let daemon = start(config, here.clone()).await?;
     let roots = match config.targets.roots.as_slice() {
         [] => std::slice::from_ref(&here),
         roots => roots,
@@ -85,13 +85,21 @@ pub async fn run(loaded: &Loaded) -> Result<Exit, CommandError> {
     }
 }
 
-/// What a daemon of this process is told: the directory to allow where the configuration names none, and that this
-/// binary becomes the tools.
-pub fn surroundings(root: PathBuf) -> Surroundings {
-    Surroundings {
-        roots: vec![root],
-        shim: shim::program().expect("`main` names this binary before it does anything else"),
+/// Starts the daemon of this process. `root` is the directory to allow where the configuration names none; this binary
+/// becomes the tools, and what they orphan becomes ours, so that nothing of a run can get away.
+pub async fn start(config: &Config, root: PathBuf) -> Result<Daemon, StartFailed> {
+    if let Err(error) = process::become_subreaper() {
+        tracing::warn!(%error, "orphans of tools go to init; they are still found and ended");
     }
+    let shim = shim::program().expect("`main` names this binary before it does anything else");
+    Daemon::start(
+        config,
+        Surroundings {
+            roots: vec![root],
+            shim,
+        },
+    )
+    .await
 }
 
 /// Stops in the strength that was asked for, and listens for a stronger one.

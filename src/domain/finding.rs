@@ -24,7 +24,7 @@ pub struct Finding {
     pub cwe: Vec<u32>,
     /// Where the rule is explained, if the tool says.
     pub help: Option<String>,
-    /// Stable identity of the finding across line shifts; see [`fingerprint`].
+    /// Stable identity of the finding across line shifts; see [`fingerprint`](super::fingerprint).
     pub fingerprint: String,
 }
 

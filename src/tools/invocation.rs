@@ -132,6 +132,8 @@ impl Manifest {
             ("TMPDIR".into(), work()),
             ("LANG".into(), "C.UTF-8".into()),
             ("LC_ALL".into(), "C.UTF-8".into()),
+            // The data directory may lie in somebody's repository: no tool may find that one from inside the snapshot.
+            ("GIT_CEILING_DIRECTORIES".into(), scope.above_target()),
         ];
         let passed = self.run.pass_env.iter();
         variables.extend(passed.filter_map(|name| Some((name.into(), environment(name)?))));
@@ -167,6 +169,11 @@ impl<'a> Scope<'a> {
                 path: path.clone(),
             }),
         }
+    }
+
+    fn above_target(&self) -> OsString {
+        let target = &self.places.target;
+        target.parent().unwrap_or(target).as_os_str().to_owned()
     }
 
     fn report(&self) -> PathBuf {

@@ -174,6 +174,9 @@ pub async fn run_tool(
         Err(detail) => return Finished::not_started(FailureReason::SpawnFailed, detail, None),
     };
     let ended = process::run(command, cancel).await;
+    if ended.stuck {
+        tracing::error!(tool = %manifest.name, "a process of the tool survives SIGKILL: it hangs in the kernel");
+    }
     let ending = ending(&ended, order, workplace, wall);
     let elapsed = ended.elapsed;
     Finished {

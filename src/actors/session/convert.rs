@@ -17,7 +17,7 @@ pub use crate::protocol::api::ToolsAnswer;
 /// Missed files named in one answer: enough to see the pattern; the SARIF resource names more.
 const GAPS_SHOWN_MAX: usize = 10;
 
-/// A job without findings; [`fill`] adds as many as fit.
+/// A job without findings; [`fitting`] says as many as fit.
 pub fn job_answer(view: &JobView) -> JobAnswer {
     let conclusion = view.conclusion();
     JobAnswer {

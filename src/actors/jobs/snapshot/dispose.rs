@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use super::SnapshotError;
 
 /// Nobody adds to, removes from or renames in a sealed directory.
@@ -36,9 +38,20 @@ impl Removal {
 
 impl Drop for Removal {
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.0) {
+        let removed = off_the_workers(|| remove(&self.0));
+        if let Err(error) = removed {
             tracing::warn!(path = %self.0.display(), %error, "snapshot not removed; the sweep at the next start will");
         }
+    }
+}
+
+/// Whoever lets go last removes thousands of files, and that may be an actor: its worker hands its other tasks on first.
+/// (A current-thread runtime has no other worker to hand them to, and allows no such thing.)
+fn off_the_workers<T>(work: impl FnOnce() -> T) -> T {
+    let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+    match flavor {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 
