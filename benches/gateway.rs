@@ -39,10 +39,7 @@ const IDLE_SESSIONS: usize = 2_000;
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"0"}}}"#;
 const REQUESTS: [(&str, &str); 3] = [
     ("ping", r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#),
-    (
-        "tools/list",
-        r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#,
-    ),
+    ("tools/list", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}"#),
     (
         "tools/call",
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"tools","arguments":{}}}"#,
@@ -69,9 +66,7 @@ fn main() {
     let span = Duration::from_secs_f64(seconds);
     setrlimit(Resource::RLIMIT_NOFILE, 16_384, 16_384).expect("file descriptors for all connections");
     let token = Token::random().expect("random bytes");
-    let recorder = PrometheusBuilder::new()
-        .install_recorder()
-        .expect("the only recorder");
+    let recorder = PrometheusBuilder::new().install_recorder().expect("the only recorder");
     let limits = limits();
     let settings = Settings {
         limits,
@@ -83,10 +78,7 @@ fn main() {
     let ours = serve(move |address| daemon(address, settings));
     idle(&ours, token.reveal());
     let echo = serve(echo);
-    let clients = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let clients = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     println!(
         "| request | connections | echo/s | proctor/s | ratio | echo p50 / p99 | proctor p50 / p99 | echo CPU | proctor CPU |"
     );
@@ -135,16 +127,10 @@ fn serve<F: Future<Output = ()>>(start: impl FnOnce(std::net::TcpListener) -> F 
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::spawn(move || {
         sender.send(nix::unistd::gettid()).expect("main waits");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(start(bound));
     });
-    Server {
-        address,
-        thread: receiver.recv().expect("a thread"),
-    }
+    Server { address, thread: receiver.recv().expect("a thread") }
 }
 
 async fn daemon(bound: std::net::TcpListener, settings: Settings) {
@@ -154,11 +140,7 @@ async fn daemon(bound: std::net::TcpListener, settings: Settings) {
         tree: Arc::new(move || shown.get().expect("booted").tree()),
         ..Handles::unattached(ToolsAnswer { tools: Vec::new() })
     };
-    let plan = Plan {
-        listener: Arc::new(bound),
-        settings,
-        handles,
-    };
+    let plan = Plan { listener: Arc::new(bound), settings, handles };
     let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(child(plan, &Slot::new()));
     let started = Supervisor::start(spec).await.expect("a root");
     drop(root.set(started.clone()));
@@ -185,9 +167,7 @@ async fn echo(bound: std::net::TcpListener) {
 }
 
 fn buffers() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
+    WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(WRITE_BUFFER_BYTES)
 }
 
 async fn measure(
@@ -211,12 +191,7 @@ async fn measure(
     all.sort_unstable();
     let at = |part: f64| all[((all.len() - 1) as f64 * part) as usize];
     let count = all.len() as f64;
-    Cell {
-        per_second: count / took.as_secs_f64(),
-        p50: at(0.5),
-        p99: at(0.99),
-        cpu: cpu.div_f64(count),
-    }
+    Cell { per_second: count / took.as_secs_f64(), p50: at(0.5), p99: at(0.99), cpu: cpu.div_f64(count) }
 }
 
 async fn ask(socket: &mut WebSocketStream<TcpStream>, request: &Message, span: Duration) -> Vec<Duration> {
@@ -228,10 +203,7 @@ async fn ask(socket: &mut WebSocketStream<TcpStream>, request: &Message, span: D
         }
         socket.send(request.clone()).await.expect("sent");
         let answer = socket.next().await.expect("an answer").expect("a message");
-        assert!(
-            answer.is_text() && !answer.to_text().expect("text").contains("\"error\""),
-            "{answer}"
-        );
+        assert!(answer.is_text() && !answer.to_text().expect("text").contains("\"error\""), "{answer}");
         latencies.push(began.elapsed());
     }
 }
@@ -239,9 +211,7 @@ async fn ask(socket: &mut WebSocketStream<TcpStream>, request: &Message, span: D
 async fn connect(address: SocketAddr, token: Option<&str>) -> WebSocketStream<TcpStream> {
     let stream = TcpStream::connect(address).await.expect("a connection");
     stream.set_nodelay(true).expect("a socket");
-    let mut request = format!("ws://{address}/mcp")
-        .into_client_request()
-        .expect("a request");
+    let mut request = format!("ws://{address}/mcp").into_client_request().expect("a request");
     if let Some(token) = token {
         let header = HeaderValue::from_str(&format!("Bearer {token}")).expect("a header");
         request.headers_mut().insert("authorization", header);
@@ -261,10 +231,7 @@ fn idle(server: &Server, token: &str) {
     let (before, sockets) = (resident(), IDLE_SESSIONS);
     one.extend((0..sockets).map(|_| handshake(server.address, token)));
     let grown = resident().saturating_sub(before);
-    println!(
-        "idle: {:.1} KiB per session at {sockets}\n",
-        grown as f64 / 1024.0 / sockets as f64
-    );
+    println!("idle: {:.1} KiB per session at {sockets}\n", grown as f64 / 1024.0 / sockets as f64);
 }
 
 fn handshake(address: SocketAddr, token: &str) -> StdStream {
@@ -287,11 +254,7 @@ fn handshake(address: SocketAddr, token: &str) -> StdStream {
 /// Resident bytes of this process.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/statm").expect("procfs");
-    let pages: usize = status
-        .split_whitespace()
-        .nth(1)
-        .and_then(|word| word.parse().ok())
-        .expect("a number");
+    let pages: usize = status.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number");
     pages * 4_096
 }
 

@@ -20,15 +20,9 @@ const PAYLOAD: [u8; 256] = [7; 256];
 type Delays = Vec<Duration>;
 
 /// What both actors are sent.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a payload that travels by value is what is measured"
-)]
+#[expect(clippy::large_enum_variant, reason = "a payload that travels by value is what is measured")]
 enum Work {
-    Item {
-        sent: Option<Instant>,
-        payload: [u8; 256],
-    },
+    Item { sent: Option<Instant>, payload: [u8; 256] },
     Ask(oneshot::Sender<u64>),
     Call(Reply<u64>),
     Report(oneshot::Sender<Delays>),
@@ -128,10 +122,9 @@ impl Target {
                     .expect("in time")
                     .expect("it lives")
             }
-            Target::Bounded(address) => address
-                .call(Work::Call, Duration::from_secs(5))
-                .await
-                .expect("it lives"),
+            Target::Bounded(address) => {
+                address.call(Work::Call, Duration::from_secs(5)).await.expect("it lives")
+            }
         }
     }
 
@@ -139,11 +132,7 @@ impl Target {
     async fn flood(&self, timed: bool) -> (Duration, Delays) {
         let began = Instant::now();
         for _ in 0..FLOOD {
-            self.send(Work::Item {
-                sent: timed.then(Instant::now),
-                payload: PAYLOAD,
-            })
-            .await;
+            self.send(Work::Item { sent: timed.then(Instant::now), payload: PAYLOAD }).await;
         }
         let (reply, delays) = oneshot::channel();
         self.send(Work::Report(reply)).await;
@@ -179,10 +168,9 @@ async fn table() {
     println!("\n| | flood msg/s | delay p50 | p99 | max | call p50 | p99 |");
     println!("|---|---|---|---|---|---|---|");
     for round in 1..=3 {
-        for (name, target) in [
-            ("plain ractor", Target::plain().await),
-            ("bounded address", Target::bounded().await),
-        ] {
+        for (name, target) in
+            [("plain ractor", Target::plain().await), ("bounded address", Target::bounded().await)]
+        {
             let (took, mut delays) = target.flood(true).await;
             delays.sort_unstable();
             let mut calls = Vec::with_capacity(CALLS);
@@ -210,7 +198,5 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     throughput(&mut criterion, &runtime);
     criterion.final_summary();
-    runtime
-        .block_on(async { ractor::concurrency::spawn(table()).await })
-        .expect("the table is printed");
+    runtime.block_on(async { ractor::concurrency::spawn(table()).await }).expect("the table is printed");
 }

@@ -11,14 +11,7 @@ const TRUE: &str = "/bin/true";
 #[expect(clippy::disallowed_methods, reason = "the measure the door is held against")]
 fn bare(c: &mut Criterion) {
     c.bench_function("process/bare", |b| {
-        b.iter(|| {
-            assert!(
-                std::process::Command::new(TRUE)
-                    .status()
-                    .expect("it starts")
-                    .success()
-            )
-        });
+        b.iter(|| assert!(std::process::Command::new(TRUE).status().expect("it starts").success()));
     });
 }
 
@@ -28,15 +21,10 @@ fn door(c: &mut Criterion) {
     let detected = Containment::detected();
     let mut door = |name: &str, containment: Containment| {
         c.bench_function(&format!("process/door, {name}"), |b| {
-            b.to_async(&runtime)
-                .iter(|| through_the_door(scratch.path(), containment.clone()));
+            b.to_async(&runtime).iter(|| through_the_door(scratch.path(), containment.clone()));
         });
     };
-    for containment in [
-        detected.clone(),
-        detected.clone().legacy(),
-        Containment::process_group(),
-    ] {
+    for containment in [detected.clone(), detected.clone().legacy(), Containment::process_group()] {
         door(&containment.to_string(), containment);
     }
     // What a fork would cost: a page table to copy.

@@ -12,10 +12,7 @@ use tokio::runtime::Runtime;
 
 const PANICS: usize = 5_000;
 const SESSIONS: usize = 10_000;
-const NO_GIVING_UP: Intensity = Intensity {
-    restarts: u32::MAX,
-    period: Duration::ZERO,
-};
+const NO_GIVING_UP: Intensity = Intensity { restarts: u32::MAX, period: Duration::ZERO };
 
 /// A session-like child: some state, two lanes.
 struct Session {
@@ -44,10 +41,7 @@ impl Server for Session {
     type Arguments = usize;
 
     async fn init(bytes: usize, _: &Context<Word>) -> Result<Self, StartError> {
-        Ok(Self {
-            handled: 0,
-            _buffer: vec![0; bytes],
-        })
+        Ok(Self { handled: 0, _buffer: vec![0; bytes] })
     }
 
     async fn handle(&mut self, word: Word, _: &Context<Word>) -> Result<(), Stop> {
@@ -62,9 +56,7 @@ impl Server for Session {
 async fn one_worker() -> (Supervisor, Slot<Word>) {
     let slot = Slot::new();
     let child = ChildSpec::server_in::<Session>("worker", &slot, || 64);
-    let spec = SupervisorSpec::new("bench", Strategy::OneForOne)
-        .intensity(NO_GIVING_UP)
-        .child(child);
+    let spec = SupervisorSpec::new("bench", Strategy::OneForOne).intensity(NO_GIVING_UP).child(child);
     let supervisor = Supervisor::start(spec).await.expect("it starts");
     supervisor.booted().await.expect("it boots");
     (supervisor, slot)
@@ -88,10 +80,7 @@ async fn sessions() -> (Duration, Duration, u64) {
     let began = Instant::now();
     for n in 0..SESSIONS {
         let name = format!("session-{n}");
-        supervisor
-            .start_server::<Session>(name, 64)
-            .await
-            .expect("it starts");
+        supervisor.start_server::<Session>(name, 64).await.expect("it starts");
     }
     let started = began.elapsed();
     let held = resident_kib().saturating_sub(before);
@@ -102,12 +91,7 @@ async fn sessions() -> (Duration, Duration, u64) {
 
 fn resident_kib() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok())
-        .unwrap_or(0)
-        * 4
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the benchmark's result")]
@@ -136,9 +120,7 @@ fn main() {
     // The panics are the subject here; their reports would be the benchmark.
     std::panic::set_hook(Box::new(|_| {}));
     let runtime = Runtime::new().expect("a runtime");
-    runtime
-        .block_on(async { ractor::concurrency::spawn(figures()).await })
-        .expect("the figures are printed");
+    runtime.block_on(async { ractor::concurrency::spawn(figures()).await }).expect("the figures are printed");
     let mut criterion = Criterion::default().configure_from_args().sample_size(10);
     let (_supervisor, slot) = runtime.block_on(one_worker());
     criterion.bench_function("panic to replacement", |bencher| {

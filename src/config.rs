@@ -49,11 +49,7 @@ impl Sources {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        Self {
-            file,
-            environment,
-            settings,
-        }
+        Self { file, environment, settings }
     }
 
     /// Reads, overlays, checks.
@@ -80,11 +76,7 @@ impl Sources {
         let config = effective.clone().into_table().try_into().expect(
             "checked values fit the typed sections: `every_key_reaches_its_field` tries the extremes",
         );
-        Ok(Loaded {
-            config,
-            effective,
-            file,
-        })
+        Ok(Loaded { config, effective, file })
     }
 
     fn read_file(&self, effective: &mut Effective, problems: &mut Vec<Problem>) -> Option<PathBuf> {

@@ -15,10 +15,7 @@ fn main() -> ExitCode {
     };
     let terminal = arguments.terminal();
     if let Some(text) = arguments.without_config() {
-        return terminal
-            .result(text)
-            .map_or(Exit::Failed, |()| Exit::Clean)
-            .into();
+        return terminal.result(text).map_or(Exit::Failed, |()| Exit::Clean).into();
     }
     let loaded = match arguments.sources().load() {
         Ok(loaded) => loaded,

@@ -102,15 +102,8 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut escalation = Escalation::default();
         let asks = [0, 1, 149, 150, 160, 1_000, 2_000].map(|ms| escalation.step(at(ms)));
-        let expected = [
-            Some(Ask::Drain),
-            None,
-            None,
-            Some(Ask::Hurry),
-            None,
-            Some(Ask::Leave),
-            Some(Ask::Leave),
-        ];
+        let expected =
+            [Some(Ask::Drain), None, None, Some(Ask::Hurry), None, Some(Ask::Leave), Some(Ask::Leave)];
         assert_eq!(asks, expected);
     }
 }

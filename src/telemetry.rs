@@ -14,16 +14,11 @@ use crate::config::{Log, LogFormat};
 
 /// Installs the process's subscriber and panic hook. A second call changes nothing: the first subscriber stays.
 pub fn install(log: &Log, color: bool) {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .parse_lossy(&log.filter);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let filter =
+        EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse_lossy(&log.filter);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let installed = match log.format {
-        LogFormat::Text => builder
-            .with_ansi(color && std::io::stderr().is_terminal())
-            .try_init(),
+        LogFormat::Text => builder.with_ansi(color && std::io::stderr().is_terminal()).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     if installed.is_ok() {
@@ -35,9 +30,7 @@ pub fn install(log: &Log, color: bool) {
 pub fn metrics() -> Option<&'static PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     // An error means that an embedder has installed a recorder of its own: ours has nothing to show then.
-    RECORDER
-        .get_or_init(|| PrometheusBuilder::new().install_recorder().ok())
-        .as_ref()
+    RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).as_ref()
 }
 
 /// A panic is an event like any other: it names its thread and place, and in JSON it stays one line. Supervision
@@ -56,11 +49,5 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
         std::backtrace::BacktraceStatus::Captured => backtrace.to_string(),
         _ => "set RUST_BACKTRACE=1 to see one".to_owned(),
     };
-    tracing::error!(
-        panic = message,
-        place,
-        thread = thread.name(),
-        backtrace,
-        "panicked"
-    );
+    tracing::error!(panic = message, place, thread = thread.name(), backtrace, "panicked");
 }

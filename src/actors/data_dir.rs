@@ -37,21 +37,13 @@ pub struct DataDir {
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     #[error("data directory: cannot {what} {path}: {source}", path = path.display())]
-    Io {
-        what: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { what: &'static str, path: PathBuf, source: io::Error },
     #[error(transparent)]
     Locked(#[from] LockError),
 }
 
 fn failing<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> DataDirError + 'a {
-    move |source| DataDirError::Io {
-        what,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| DataDirError::Io { what, path: path.to_owned(), source }
 }
 
 impl DataDir {
@@ -64,9 +56,7 @@ impl DataDir {
     /// Makes what is missing, writes our rules and configuration anew (a newer binary brings newer ones) and removes what
     /// runs of an earlier life left. Call it while holding the directory's lock.
     pub fn prepare(root: &Path) -> Result<Self, DataDirError> {
-        let this = Self {
-            root: root.to_owned(),
-        };
+        let this = Self { root: root.to_owned() };
         for leftovers in [this.runs(), this.config()] {
             if leftovers.exists() {
                 fs::remove_dir_all(&leftovers).map_err(failing("empty", &leftovers))?;

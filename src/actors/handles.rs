@@ -56,10 +56,7 @@ impl Handles {
             store: Store::new(Slot::new()),
             targets: Arc::new(Roots::new(&[], Path::new("/nonexistent"))),
             catalogue: Arc::default(),
-            deadlines: Deadlines {
-                default_s: 60,
-                max_s: 60,
-            },
+            deadlines: Deadlines { default_s: 60, max_s: 60 },
             exports: Arc::default(),
         }
     }

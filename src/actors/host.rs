@@ -33,8 +33,6 @@ fn memory_bytes() -> u64 {
     let Ok(system) = System::new_with_specifics(memory) else {
         return MEMORY_UNKNOWN;
     };
-    let limit = system
-        .cgroup_limits()
-        .map_or(u64::MAX, |limits| limits.total_memory);
+    let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
     system.total_memory().min(limit)
 }

@@ -84,10 +84,7 @@ pub enum StartFailed {
     #[error(
         "cannot listen on {address}: {source}; choose another with `gateway.listen`, or stop what listens there"
     )]
-    Listen {
-        address: SocketAddr,
-        source: std::io::Error,
-    },
+    Listen { address: SocketAddr, source: std::io::Error },
     #[error("the daemon could not start: {0}")]
     Tree(String),
     #[error("the daemon did not start within {} s: {waiting} was not ready", BOOT_PATIENCE.as_secs())]
@@ -95,11 +92,7 @@ pub enum StartFailed {
 }
 
 fn listed(errors: &[ManifestError]) -> String {
-    errors
-        .iter()
-        .map(|error| format!("  {error}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    errors.iter().map(|error| format!("  {error}")).collect::<Vec<_>>().join("\n")
 }
 
 impl Daemon {
@@ -109,17 +102,11 @@ impl Daemon {
         let data = DataDir::prepare(&config.daemon.data_dir)?;
         let swept = process::sweep();
         if swept.processes > 0 {
-            tracing::warn!(
-                processes = swept.processes,
-                "ended what a daemon that died had left running"
-            );
+            tracing::warn!(processes = swept.processes, "ended what a daemon that died had left running");
         }
         let catalogue = Arc::new(catalogue(config).map_err(StartFailed::Manifests)?);
         let token = Token::read_or_create(&data.token())?;
-        let listen = |source| StartFailed::Listen {
-            address: config.gateway.listen,
-            source,
-        };
+        let listen = |source| StartFailed::Listen { address: config.gateway.listen, source };
         let listener = listener::bind(config.gateway.listen).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let roots = match config.targets.roots.is_empty() {
@@ -141,13 +128,7 @@ impl Daemon {
         };
         let root = boot(&plan, &doors).await?;
         data.announce(address)?;
-        Ok(Self {
-            root,
-            doors,
-            address,
-            data,
-            _lock: lock,
-        })
+        Ok(Self { root, doors, address, data, _lock: lock })
     }
 
     /// Where the gateway listens.
@@ -179,17 +160,12 @@ impl Daemon {
         if let Some(jobs) = self.doors.jobs.get() {
             // After the patience runs end within their own grace, plus the time it takes to store their ends.
             let bound = patience + CANCEL_PATIENCE;
-            if let Err(error) = jobs
-                .call(|reply| JobsMessage::Drain { patience, reply }, bound)
-                .await
-            {
+            if let Err(error) = jobs.call(|reply| JobsMessage::Drain { patience, reply }, bound).await {
                 tracing::warn!(%error, "jobs did not drain in time; what is left is ended by its supervisor");
             }
         }
         if let Some(gateway) = self.doors.gateway.get()
-            && let Err(error) = gateway
-                .call(|reply| GatewayMessage::Close { reply }, CLOSE_PATIENCE)
-                .await
+            && let Err(error) = gateway.call(|reply| GatewayMessage::Close { reply }, CLOSE_PATIENCE).await
         {
             tracing::warn!(%error, "connections did not close in time; they are cut");
         }
@@ -208,17 +184,11 @@ impl Daemon {
 
 fn catalogue(config: &Config) -> Result<Catalogue, Vec<ManifestError>> {
     let own = &config.daemon.manifests_dir;
-    if own.is_dir() {
-        Catalogue::with_user_dir(own)
-    } else {
-        Catalogue::builtin()
-    }
+    if own.is_dir() { Catalogue::with_user_dir(own) } else { Catalogue::builtin() }
 }
 
 async fn boot(plan: &Plan<'_>, doors: &Doors) -> Result<Supervisor, StartFailed> {
-    let root = Supervisor::start(plan.root())
-        .await
-        .map_err(|error| StartFailed::Tree(error.to_string()))?;
+    let root = Supervisor::start(plan.root()).await.map_err(|error| StartFailed::Tree(error.to_string()))?;
     // Cannot be set already: the doors are new.
     drop(doors.root.set(root.clone()));
     match timeout(BOOT_PATIENCE, root.booted()).await {
@@ -231,15 +201,10 @@ async fn boot(plan: &Plan<'_>, doors: &Doors) -> Result<Supervisor, StartFailed>
         },
         Ok(Err(ended)) => Err(StartFailed::Tree(format!("{ended:?}"))),
         Err(_) => {
-            let waiting = root
-                .tree()
-                .walk()
-                .find(|node| node.state == "starting")
-                .map(|node| node.id.clone());
+            let waiting =
+                root.tree().walk().find(|node| node.state == "starting").map(|node| node.id.clone());
             root.shutdown(STOP_PATIENCE).await;
-            Err(StartFailed::TooSlow {
-                waiting: waiting.unwrap_or_else(|| "something".to_owned()),
-            })
+            Err(StartFailed::TooSlow { waiting: waiting.unwrap_or_else(|| "something".to_owned()) })
         }
     }
 }
@@ -247,9 +212,5 @@ async fn boot(plan: &Plan<'_>, doors: &Doors) -> Result<Supervisor, StartFailed>
 /// Why the first part that is unavailable is so. At start nothing may be: whoever starts a daemon is there to mend it.
 fn down(tree: &TreeNode) -> Option<String> {
     let node = tree.walk().find(|node| node.state == "unavailable")?;
-    Some(format!(
-        "{}: {}",
-        node.id,
-        node.last_failure.as_deref().unwrap_or("unavailable")
-    ))
+    Some(format!("{}: {}", node.id, node.last_failure.as_deref().unwrap_or("unavailable")))
 }

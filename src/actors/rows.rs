@@ -30,10 +30,7 @@ use crate::tools::catalogue::Catalogue;
 use super::root::Doors;
 
 /// Give-up rule of the outermost supervisor: small, because those below multiply it.
-const ROOT_INTENSITY: Intensity = Intensity {
-    restarts: 3,
-    period: Duration::from_secs(60),
-};
+const ROOT_INTENSITY: Intensity = Intensity { restarts: 3, period: Duration::from_secs(60) };
 /// A manager that crashes comes back at once, then ever more slowly; ten minutes of peace forgive it.
 const MANAGER_BACKOFF: Backoff = Backoff::MANAGER;
 /// Seconds in a deadline a client may not exceed when the configuration's is out of range.
@@ -90,12 +87,8 @@ impl Plan<'_> {
         };
         let capacity = host::capacity(&self.config.jobs);
         let running = RunningJobs::default();
-        let arguments = JobsArguments {
-            limits,
-            capacity,
-            shop: Arc::new(self.shop(capacity)),
-            running: running.clone(),
-        };
+        let arguments =
+            JobsArguments { limits, capacity, shop: Arc::new(self.shop(capacity)), running: running.clone() };
         let slot = self.doors.jobs.clone();
         // one_for_all: jobs under way report to a manager that must know them.
         ChildSpec::supervisor("jobs", &SupervisorSlot::new(), move || {
@@ -137,16 +130,9 @@ impl Plan<'_> {
     }
 
     fn gateway(&self) -> ChildSpec {
-        let settings = Settings::new(
-            &self.config.gateway,
-            Tokens::of_owner(self.token),
-            telemetry::metrics().cloned(),
-        );
-        let plan = sessions::Plan {
-            listener: Arc::clone(&self.listener),
-            settings,
-            handles: self.handles(),
-        };
+        let settings =
+            Settings::new(&self.config.gateway, Tokens::of_owner(self.token), telemetry::metrics().cloned());
+        let plan = sessions::Plan { listener: Arc::clone(&self.listener), settings, handles: self.handles() };
         sessions::child(plan, &self.doors.gateway)
     }
 
@@ -155,15 +141,11 @@ impl Plan<'_> {
         Handles {
             tree: Arc::new(move || {
                 // Unknown in the instant before its own children start.
-                tree.get()
-                    .map_or_else(|| TreeNode::starting("root", Kind::Supervisor), Supervisor::tree)
+                tree.get().map_or_else(|| TreeNode::starting("root", Kind::Supervisor), Supervisor::tree)
             }),
             tools: self.tools(),
             ready: Arc::new(move || {
-                ready
-                    .get()
-                    .map(drop)
-                    .ok_or_else(|| "the job engine is starting".to_owned())
+                ready.get().map(drop).ok_or_else(|| "the job engine is starting".to_owned())
             }),
             jobs: self.doors.jobs.clone(),
             store: Store::new(self.doors.store.clone()),
@@ -178,17 +160,12 @@ impl Plan<'_> {
     fn tools(&self) -> Source<convert::ToolsAnswer> {
         let (catalogue, tools_dir) = (Arc::clone(&self.catalogue), self.config.daemon.tools_dir.clone());
         Arc::new(move || {
-            convert::tools_answer(&catalogue, |manifest| {
-                program::locate(manifest, &tools_dir).is_ok()
-            })
+            convert::tools_answer(&catalogue, |manifest| program::locate(manifest, &tools_dir).is_ok())
         })
     }
 }
 
 fn deadlines(jobs: &config::Jobs) -> Deadlines {
     let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(DEADLINE_S_FALLBACK);
-    Deadlines {
-        default_s: seconds(jobs.deadline),
-        max_s: seconds(jobs.deadline_max),
-    }
+    Deadlines { default_s: seconds(jobs.deadline), max_s: seconds(jobs.deadline_max) }
 }

@@ -93,11 +93,7 @@ pub struct Context<M: Message> {
 
 impl<M: Message> Context<M> {
     fn new(address: Address<M>, cell: ActorCell) -> Self {
-        Self {
-            address,
-            cell,
-            tasks: Mutex::new(JoinSet::new()),
-        }
+        Self { address, cell, tasks: Mutex::new(JoinSet::new()) }
     }
 
     /// Its own address, to hand to others.
@@ -169,19 +165,13 @@ pub(crate) async fn start<S: Server>(
     parent: Option<ActorCell>,
 ) -> Result<Spawned<S::Message>, StartError> {
     let gate = Arc::new(Gate::new(S::NAME, S::MAILBOX_LIMIT));
-    let boot = Boot {
-        arguments,
-        gate: Arc::clone(&gate),
-    };
+    let boot = Boot { arguments, gate: Arc::clone(&gate) };
     let started = match parent {
         Some(parent) => Runner::<S>::spawn_linked(None, Runner(PhantomData), boot, parent).await,
         None => Runner::<S>::spawn(None, Runner(PhantomData), boot).await,
     };
     match started {
-        Ok((actor, task)) => Ok(Spawned {
-            address: Address::new(gate, actor),
-            task,
-        }),
+        Ok((actor, task)) => Ok(Spawned { address: Address::new(gate, actor), task }),
         Err(error) => Err(start_error(error)),
     }
 }
@@ -235,15 +225,9 @@ impl<S: Server> Actor for Runner<S> {
     ) -> Result<Life<S>, ActorProcessingErr> {
         let inbox = Inbox(Arc::clone(&boot.gate));
         let context = Context::new(Address::new(boot.gate, myself.clone()), myself.get_cell());
-        let init = AssertUnwindSafe(S::init(boot.arguments, &context))
-            .catch_unwind()
-            .await;
+        let init = AssertUnwindSafe(S::init(boot.arguments, &context)).catch_unwind().await;
         match init.unwrap_or_else(|panic| Err(StartError::Transient(panicked(&*panic)))) {
-            Ok(server) => Ok(Life(Some(Box::new(Alive {
-                server,
-                context,
-                inbox,
-            })))),
+            Ok(server) => Ok(Life(Some(Box::new(Alive { server, context, inbox })))),
             Err(error) => Err(Box::new(error)),
         }
     }
@@ -258,9 +242,7 @@ impl<S: Server> Actor for Runner<S> {
         let Some(mut alive) = life.0.take() else {
             return Ok(());
         };
-        let outcome = AssertUnwindSafe(alive.open(envelope, &myself))
-            .catch_unwind()
-            .await;
+        let outcome = AssertUnwindSafe(alive.open(envelope, &myself)).catch_unwind().await;
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(stop)) => alive.end(stop.into(), &myself),

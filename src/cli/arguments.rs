@@ -30,11 +30,7 @@ Examples:
 /// Examines software with the real tools, as a daemon that answers over MCP.
 #[derive(Debug, Parser)]
 #[command(name = "proctor", version, after_help = format!("{EXAMPLES}\n{TABLE}"), max_term_width = 100)]
-#[command(
-    subcommand_required = true,
-    arg_required_else_help = true,
-    disable_help_subcommand = true
-)]
+#[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
 pub struct Arguments {
     #[command(flatten)]
     pub global: Global,
@@ -91,11 +87,7 @@ impl Arguments {
     /// Reads the process's arguments. Help and version are answered here; so is a wrong command line.
     pub fn read() -> Result<Self, Exit> {
         Self::try_parse().map_err(|error| {
-            let exit = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Clean
-            };
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Clean };
             // A reader that has gone away (`| head`) is no error, and there is nobody else to tell.
             error.print().unwrap_or_default();
             exit

@@ -41,11 +41,7 @@ pub enum ClientError {
     #[error("the daemon at {address} refused the token; `proctor token` shows which file it is read from")]
     TokenRefused { address: SocketAddr },
     #[error("{address} answered HTTP {status} instead of opening a WebSocket: {body}")]
-    NotOpened {
-        address: SocketAddr,
-        status: u16,
-        body: String,
-    },
+    NotOpened { address: SocketAddr, status: u16, body: String },
     #[error("what listens at {address} is no proctor daemon: {what}")]
     NotProctor { address: SocketAddr, what: String },
     #[error("the daemon is proctor {theirs}, this command is {OUR_VERSION}: restart the daemon")]
@@ -63,9 +59,7 @@ pub enum ClientError {
 
 impl From<SocketError> for ClientError {
     fn from(error: SocketError) -> Self {
-        Self::Lost {
-            why: error.to_string(),
-        }
+        Self::Lost { why: error.to_string() }
     }
 }
 
@@ -79,11 +73,7 @@ pub struct Client {
 impl Client {
     /// Connects and shakes hands.
     pub async fn connect(address: SocketAddr, token: &str) -> Result<Self, ClientError> {
-        let mut client = Self {
-            socket: open(address, token).await?,
-            address,
-            last_id: 0,
-        };
+        let mut client = Self { socket: open(address, token).await?, address, last_id: 0 };
         client.initialize().await?;
         Ok(client)
     }
@@ -119,9 +109,7 @@ impl Client {
 
     /// Reads a resource's text, as patiently.
     pub async fn read(&mut self, uri: &str) -> Result<String, ClientError> {
-        let result = self
-            .request_patiently("resources/read", uri, &json!({ "uri": uri }))
-            .await?;
+        let result = self.request_patiently("resources/read", uri, &json!({ "uri": uri })).await?;
         reply::of_resource(result).map_err(|error| error.in_call(uri))
     }
 
@@ -140,32 +128,19 @@ impl Client {
             "capabilities": {},
             "clientInfo": { "name": "proctor-cli", "version": OUR_VERSION },
         });
-        let result = self
-            .request("initialize", "initialize", params, &mut |_| {})
-            .await?;
-        let text = |pointer: &str| {
-            result
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
+        let result = self.request("initialize", "initialize", params, &mut |_| {}).await?;
+        let text = |pointer: &str| result.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (name, theirs) = (text("/serverInfo/name"), text("/serverInfo/version"));
         if name != "proctor" || text("/protocolVersion") != PROTOCOL_VERSION {
             return Err(ClientError::NotProctor {
                 address: self.address,
-                what: format!(
-                    "it calls itself {name:?} and speaks MCP {}",
-                    text("/protocolVersion")
-                ),
+                what: format!("it calls itself {name:?} and speaks MCP {}", text("/protocolVersion")),
             });
         }
         if theirs != OUR_VERSION {
-            return Err(ClientError::Version {
-                theirs: theirs.to_owned(),
-            });
+            return Err(ClientError::Version { theirs: theirs.to_owned() });
         }
-        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
-            .await
+        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await
     }
 
     async fn request_patiently(
@@ -176,14 +151,7 @@ impl Client {
     ) -> Result<Value, ClientError> {
         for _ in 1..ATTEMPTS_MAX {
             match self.request(method, what, params.clone(), &mut |_| {}).await {
-                Err(ClientError::Refused {
-                    refusal:
-                        Refusal {
-                            retry_after_ms: Some(wait),
-                            ..
-                        },
-                    ..
-                }) => {
+                Err(ClientError::Refused { refusal: Refusal { retry_after_ms: Some(wait), .. }, .. }) => {
                     tokio::time::sleep(Duration::from_millis(wait).min(RETRY_WAIT_MAX)).await;
                 }
                 other => return other,
@@ -202,15 +170,12 @@ impl Client {
         self.last_id += 1;
         let id = self.last_id;
         let answer = async {
-            self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))
-                .await?;
+            self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await?;
             self.answer(id, what, progress).await
         };
         match tokio::time::timeout(ANSWER_MAX, answer).await {
             Ok(result) => result,
-            Err(_) => Err(ClientError::Silent {
-                what: what.to_owned(),
-            }),
+            Err(_) => Err(ClientError::Silent { what: what.to_owned() }),
         }
     }
 
@@ -227,17 +192,12 @@ impl Client {
         loop {
             match next_text(&mut self.socket).await? {
                 None => {
-                    return Err(ClientError::Lost {
-                        why: "it was closed".to_owned(),
-                    });
+                    return Err(ClientError::Lost { why: "it was closed".to_owned() });
                 }
                 Some(text) => match reply::parse(&text).map_err(|error| misread(what, &error))? {
                     Incoming::Result { id: theirs, result } if theirs == id => return Ok(result),
                     Incoming::Error { id: theirs, refusal } if theirs.is_none_or(|theirs| theirs == id) => {
-                        return Err(ClientError::Refused {
-                            what: what.to_owned(),
-                            refusal,
-                        });
+                        return Err(ClientError::Refused { what: what.to_owned(), refusal });
                     }
                     Incoming::Progress { token, message } if token == id => progress(&message),
                     // Answers to calls that were given up, and notifications nobody asked for.
@@ -294,9 +254,7 @@ fn upgrade(address: SocketAddr, token: &str) -> Result<Request<()>, SocketError>
     let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))?;
     bearer.set_sensitive(true);
     request.headers_mut().insert("authorization", bearer);
-    request
-        .headers_mut()
-        .insert("sec-websocket-protocol", HeaderValue::from_static("mcp"));
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("mcp"));
     Ok(request)
 }
 
@@ -306,26 +264,15 @@ fn not_opened(address: SocketAddr, error: SocketError) -> ClientError {
         SocketError::Http(response) => ClientError::NotOpened {
             address,
             status: response.status().as_u16(),
-            body: String::from_utf8_lossy(response.body().as_deref().unwrap_or_default())
-                .trim()
-                .to_owned(),
+            body: String::from_utf8_lossy(response.body().as_deref().unwrap_or_default()).trim().to_owned(),
         },
-        SocketError::Io(error) => ClientError::Unreachable {
-            address,
-            why: error.to_string(),
-        },
-        other => ClientError::NotProctor {
-            address,
-            what: other.to_string(),
-        },
+        SocketError::Io(error) => ClientError::Unreachable { address, why: error.to_string() },
+        other => ClientError::NotProctor { address, what: other.to_string() },
     }
 }
 
 fn misread(what: &str, error: &serde_json::Error) -> ClientError {
-    ClientError::Misread {
-        what: what.to_owned(),
-        why: error.to_string(),
-    }
+    ClientError::Misread { what: what.to_owned(), why: error.to_string() }
 }
 
 #[cfg(test)]

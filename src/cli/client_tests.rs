@@ -13,10 +13,7 @@ use crate::protocol::api::{FindingsAnswer, JobAnswer, SeverityWord};
 #[tokio::test]
 async fn a_call_gets_its_answer_and_the_progress_before_it() {
     let answer = with_handshake(|request| {
-        assert_eq!(
-            request["params"]["arguments"],
-            json!({ "job": samples::JOB, "wait_s": 3 })
-        );
+        assert_eq!(request["params"]["arguments"], json!({ "job": samples::JOB, "wait_s": 3 }));
         let token = &request["params"]["_meta"]["progressToken"];
         let progress = |token: &Value, text| {
             json!({ "jsonrpc": "2.0", "method": "notifications/progress",
@@ -24,21 +21,14 @@ async fn a_call_gets_its_answer_and_the_progress_before_it() {
         };
         let stranger = json!({ "jsonrpc": "2.0", "id": 999, "result": {} });
         let of_stranger = progress(&json!("x"), "not ours");
-        vec![
-            progress(token, "half"),
-            of_stranger,
-            stranger,
-            result(request, &structured(&samples::job())),
-        ]
+        vec![progress(token, "half"), of_stranger, stranger, result(request, &structured(&samples::job()))]
     });
     let (job, seen) = play(answer, async |address| {
         let mut client = connected(address).await;
         let mut seen = Vec::new();
         let call = arguments(samples::JOB, Some(3));
-        let job: JobAnswer = client
-            .call("job_status", &call, |text| seen.push(text.to_owned()))
-            .await
-            .unwrap();
+        let job: JobAnswer =
+            client.call("job_status", &call, |text| seen.push(text.to_owned())).await.unwrap();
         client.close().await;
         (job, seen)
     })
@@ -61,10 +51,7 @@ async fn refusals_keep_the_daemons_words() {
         let mut client = connected(address).await;
         let mut texts = Vec::new();
         for tool in ["scan", "job_status", "findings"] {
-            let refused = client
-                .call::<JobAnswer>(tool, &json!({}), |_| {})
-                .await
-                .unwrap_err();
+            let refused = client.call::<JobAnswer>(tool, &json!({}), |_| {}).await.unwrap_err();
             texts.push(refused.to_string());
         }
         client.close().await;
@@ -89,9 +76,7 @@ async fn a_daemon_that_asks_for_patience_is_asked_again() {
     });
     let job: JobAnswer = play(answer, async |address| {
         let mut client = connected(address).await;
-        let job = client
-            .call_patiently("job_status", &arguments(samples::JOB, None))
-            .await;
+        let job = client.call_patiently("job_status", &arguments(samples::JOB, None)).await;
         client.close().await;
         job.unwrap()
     })
@@ -104,10 +89,7 @@ async fn whoever_is_not_our_daemon_is_named() {
     let introductions = [("other", OUR_VERSION), ("proctor", "9.9.9")];
     for (name, version) in introductions {
         let answer = |request: &Value| vec![result(request, &introduction(name, version))];
-        let error = play(answer, async |address| {
-            Client::connect(address, TOKEN).await.err()
-        })
-        .await;
+        let error = play(answer, async |address| Client::connect(address, TOKEN).await.err()).await;
         let text = error.unwrap().to_string();
         let expected = match name {
             "proctor" => "the daemon is proctor 9.9.9",
@@ -119,11 +101,7 @@ async fn whoever_is_not_our_daemon_is_named() {
 
 #[tokio::test]
 async fn what_goes_wrong_at_the_door_says_what_to_do() {
-    let refused = play(
-        |_| vec![],
-        async |address| Client::connect(address, "wrong").await.err(),
-    )
-    .await;
+    let refused = play(|_| vec![], async |address| Client::connect(address, "wrong").await.err()).await;
     let refused = refused.unwrap();
     assert!(matches!(refused, ClientError::TokenRefused { .. }), "{refused}");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -158,41 +136,25 @@ async fn a_lost_connection_is_an_error_and_not_an_end() {
 #[tokio::test]
 async fn pages_are_read_to_the_end_or_to_the_limit() {
     let page = |request: &Value| {
-        let number: u32 = request["params"]["arguments"]["cursor"]
-            .as_str()
-            .map_or(0, |cursor| cursor.parse().unwrap());
-        let findings = [1, 2]
-            .map(|at| samples::finding(SeverityWord::Low, "a.py", number * 2 + at))
-            .to_vec();
+        let number: u32 =
+            request["params"]["arguments"]["cursor"].as_str().map_or(0, |cursor| cursor.parse().unwrap());
+        let findings = [1, 2].map(|at| samples::finding(SeverityWord::Low, "a.py", number * 2 + at)).to_vec();
         let next_cursor = (number < 2).then(|| (number + 1).to_string());
-        let page = FindingsAnswer {
-            total: 6,
-            findings,
-            next_cursor,
-            complete: true,
-        };
+        let page = FindingsAnswer { total: 6, findings, next_cursor, complete: true };
         vec![result(request, &structured(&page))]
     };
     let found = play(with_handshake(page), async |address| {
         let mut client = connected(address).await;
-        let wanted = |limit| Wanted {
-            job: samples::JOB.into(),
-            limit,
-            ..Wanted::default()
-        };
+        let wanted = |limit| Wanted { job: samples::JOB.into(), limit, ..Wanted::default() };
         let all = pages::read(&mut client, &wanted(None)).await.unwrap();
         let some = pages::read(&mut client, &wanted(Some(3))).await.unwrap();
         client.close().await;
         [all, some]
     })
     .await;
-    let lines = found.each_ref().map(|found| {
-        found
-            .findings
-            .iter()
-            .filter_map(|finding| finding.line)
-            .collect::<Vec<_>>()
-    });
+    let lines = found
+        .each_ref()
+        .map(|found| found.findings.iter().filter_map(|finding| finding.line).collect::<Vec<_>>());
     assert_eq!(lines, [vec![1, 2, 3, 4, 5, 6], vec![1, 2, 3]]);
     assert_eq!(found.map(|found| found.total), [6, 6]);
 }

@@ -40,10 +40,7 @@ pub enum ReachError {
 /// The daemon announced in `data_dir`, if its process lives.
 pub fn find(data_dir: &Path) -> Result<Option<Running>, ReachError> {
     let path = data_dir.join(ANNOUNCEMENT);
-    let bad = |why: String| ReachError::BadAnnouncement {
-        path: path.clone(),
-        why,
-    };
+    let bad = |why: String| ReachError::BadAnnouncement { path: path.clone(), why };
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -55,9 +52,7 @@ pub fn find(data_dir: &Path) -> Result<Option<Running>, ReachError> {
 
 /// The same, for whom there must be one.
 pub fn running(data_dir: &Path) -> Result<Running, ReachError> {
-    find(data_dir)?.ok_or_else(|| ReachError::NotRunning {
-        data_dir: data_dir.to_owned(),
-    })
+    find(data_dir)?.ok_or_else(|| ReachError::NotRunning { data_dir: data_dir.to_owned() })
 }
 
 /// Connects to the daemon of `data_dir`.
@@ -105,9 +100,6 @@ mod tests {
     #[test]
     fn a_broken_announcement_says_so() {
         let error = announced("{").unwrap_err().to_string();
-        assert!(
-            error.contains("daemon.json is not readable as a daemon's announcement"),
-            "{error}"
-        );
+        assert!(error.contains("daemon.json is not readable as a daemon's announcement"), "{error}");
     }
 }

@@ -96,13 +96,7 @@ mod tests {
 
     #[test]
     fn the_table_of_jobs_and_thresholds() {
-        let counts = Counts {
-            critical: 0,
-            high: 1,
-            medium: 2,
-            low: 3,
-            info: 4,
-        };
+        let counts = Counts { critical: 0, high: 1, medium: 2, low: 3, info: 4 };
         let none = Counts::default();
         let low = Counts { low: 1, ..none };
         let cases = [
@@ -119,40 +113,16 @@ mod tests {
             ("a word of a later version", none, FailOn::Never, Exit::Failed),
         ];
         for (conclusion, counts, fail_on, expected) in cases {
-            let job = JobAnswer {
-                conclusion: conclusion.into(),
-                counts,
-                ..samples::job()
-            };
-            assert_eq!(
-                Exit::of_job(&job, fail_on),
-                expected,
-                "{conclusion} {counts:?} {fail_on:?}"
-            );
+            let job = JobAnswer { conclusion: conclusion.into(), counts, ..samples::job() };
+            assert_eq!(Exit::of_job(&job, fail_on), expected, "{conclusion} {counts:?} {fail_on:?}");
         }
     }
 
     #[test]
     fn thresholds_count_what_is_at_or_over_them() {
-        let counts = Counts {
-            critical: 1,
-            high: 10,
-            medium: 100,
-            low: 1_000,
-            info: 10_000,
-        };
-        let all = [
-            FailOn::Info,
-            FailOn::Low,
-            FailOn::Medium,
-            FailOn::High,
-            FailOn::Critical,
-            FailOn::Never,
-        ];
-        assert_eq!(
-            all.map(|fail_on| fail_on.count(&counts)),
-            [11_111, 1_111, 111, 11, 1, 0]
-        );
+        let counts = Counts { critical: 1, high: 10, medium: 100, low: 1_000, info: 10_000 };
+        let all = [FailOn::Info, FailOn::Low, FailOn::Medium, FailOn::High, FailOn::Critical, FailOn::Never];
+        assert_eq!(all.map(|fail_on| fail_on.count(&counts)), [11_111, 1_111, 111, 11, 1, 0]);
     }
 
     #[test]

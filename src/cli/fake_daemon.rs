@@ -42,13 +42,8 @@ pub fn admit(upgrade: &Upgrade, mut response: Response) -> Result<Response, Erro
         *refusal.status_mut() = 401.try_into().unwrap();
         return Err(refusal);
     }
-    assert_eq!(
-        (header("sec-websocket-protocol"), upgrade.uri().path()),
-        (Some("mcp"), "/mcp")
-    );
-    response
-        .headers_mut()
-        .insert("sec-websocket-protocol", HeaderValue::from_static("mcp"));
+    assert_eq!((header("sec-websocket-protocol"), upgrade.uri().path()), (Some("mcp"), "/mcp"));
+    response.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("mcp"));
     Ok(response)
 }
 
@@ -77,10 +72,7 @@ pub fn structured(content: &impl Serialize) -> Value {
 /// Answers the handshake, and tool calls by `answer`.
 pub fn with_handshake(mut answer: impl FnMut(&Value) -> Vec<Value>) -> impl FnMut(&Value) -> Vec<Value> {
     move |request| match request["method"].as_str().unwrap() {
-        "initialize" => vec![result(
-            request,
-            &introduction("proctor", super::client::OUR_VERSION),
-        )],
+        "initialize" => vec![result(request, &introduction("proctor", super::client::OUR_VERSION))],
         "notifications/initialized" => vec![],
         _ => answer(request),
     }

@@ -41,9 +41,7 @@ pub async fn follow(
             Ask::Drain => {
                 progress.say("cancelling; once more to leave without waiting");
                 // The look that was given up is answered later and passed over.
-                job = link
-                    .call("job_cancel", &arguments(&job.job, None), &mut |_| {})
-                    .await?;
+                job = link.call("job_cancel", &arguments(&job.job, None), &mut |_| {}).await?;
             }
             Ask::Hurry | Ask::Leave => break,
         }
@@ -57,10 +55,7 @@ pub fn is_ended(job: &JobAnswer) -> bool {
 }
 
 pub fn arguments(job: &str, wait_s: Option<u32>) -> JobArguments {
-    JobArguments {
-        job: job.to_owned(),
-        wait_s,
-    }
+    JobArguments { job: job.to_owned(), wait_s }
 }
 
 #[cfg(test)]

@@ -10,10 +10,7 @@ use crate::cli::samples;
 use crate::cli::terminal::Color;
 
 fn in_state(state: &str) -> JobAnswer {
-    JobAnswer {
-        state: state.into(),
-        ..samples::job()
-    }
+    JobAnswer { state: state.into(), ..samples::job() }
 }
 
 fn tool(request: &Value) -> String {
@@ -25,9 +22,7 @@ async fn followed(answer: impl FnMut(&Value) -> Vec<Value>, mut shutdown: Shutdo
     play(with_handshake(answer), async move |address| {
         let mut link = Link::to_own(connected(address).await);
         let terminal = Terminal::new(Color::Never, true);
-        let job = follow(&mut link, in_state("queued"), &mut shutdown, terminal)
-            .await
-            .unwrap();
+        let job = follow(&mut link, in_state("queued"), &mut shutdown, terminal).await.unwrap();
         link.client.close().await;
         job
     })
@@ -38,10 +33,7 @@ async fn followed(answer: impl FnMut(&Value) -> Vec<Value>, mut shutdown: Shutdo
 async fn a_job_is_followed_to_its_end() {
     let mut states = ["queued", "running", "done"].into_iter();
     let answer = move |request: &Value| vec![result(request, &structured(&in_state(states.next().unwrap())))];
-    assert_eq!(
-        followed(answer, Shutdown::of(stream::pending())).await.state,
-        "done"
-    );
+    assert_eq!(followed(answer, Shutdown::of(stream::pending())).await.state, "done");
 }
 
 #[tokio::test]
@@ -61,9 +53,7 @@ async fn the_first_signal_cancels_and_the_end_is_awaited() {
             _ => vec![result(request, &structured(&in_state("cancelled")))],
         }
     };
-    let asks = async move { signal.notified().await }
-        .into_stream()
-        .map(|()| Ask::Drain);
+    let asks = async move { signal.notified().await }.into_stream().map(|()| Ask::Drain);
     assert_eq!(followed(answer, Shutdown::of(asks)).await.state, "cancelled");
     assert_eq!(*calls.lock().unwrap(), ["job_status", "job_cancel", "job_status"]);
 }

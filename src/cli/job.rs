@@ -82,10 +82,7 @@ pub async fn results(
     terminal: Terminal,
 ) -> Result<Exit, CommandError> {
     let job = look(client, &command.job).await?;
-    let filter = Filter {
-        min_severity: command.min_severity,
-        tool: command.tool.clone(),
-    };
+    let filter = Filter { min_severity: command.min_severity, tool: command.tool.clone() };
     show::show(client, &job, &filter, &command.output, terminal).await?;
     Ok(Exit::of_job(&job, command.fail_on))
 }
@@ -95,17 +92,13 @@ pub async fn cancel(
     client: &mut Client,
     terminal: Terminal,
 ) -> Result<Exit, CommandError> {
-    let job: JobAnswer = client
-        .call_patiently("job_cancel", &arguments(&command.job, None))
-        .await?;
+    let job: JobAnswer = client.call_patiently("job_cancel", &arguments(&command.job, None)).await?;
     terminal.note(&format!("job {} is {}", job.job, job.state));
     Ok(Exit::Clean)
 }
 
 async fn look(client: &mut Client, job: &str) -> Result<JobAnswer, CommandError> {
-    Ok(client
-        .call_patiently("job_status", &arguments(job, Some(0)))
-        .await?)
+    Ok(client.call_patiently("job_status", &arguments(job, Some(0))).await?)
 }
 
 fn parse_severity(word: &str) -> Result<SeverityWord, String> {

@@ -25,18 +25,12 @@ impl Link {
     /// To a daemon that may be restarted.
     pub async fn to_running(data_dir: PathBuf) -> Result<Self, ReachError> {
         let client = daemon::reach(&data_dir).await?;
-        Ok(Self {
-            client,
-            data_dir: Some(data_dir),
-        })
+        Ok(Self { client, data_dir: Some(data_dir) })
     }
 
     /// To a daemon of our own: when it is gone, so is everything.
     pub const fn to_own(client: Client) -> Self {
-        Self {
-            client,
-            data_dir: None,
-        }
+        Self { client, data_dir: None }
     }
 
     /// Calls a tool that may be called again, over a new connection when this one is lost. `lost` is told once.

@@ -42,10 +42,8 @@ async fn a_job_is_asked_for_again_where_the_daemon_is_back() {
     let client = async {
         let mut link = Link::to_running(folder.path().to_owned()).await.unwrap();
         let mut losses = 0;
-        let job: JobAnswer = link
-            .call("job_status", &arguments(samples::JOB, None), &mut |_| losses += 1)
-            .await
-            .unwrap();
+        let job: JobAnswer =
+            link.call("job_status", &arguments(samples::JOB, None), &mut |_| losses += 1).await.unwrap();
         link.client.close().await;
         (job, losses)
     };
@@ -58,9 +56,7 @@ async fn a_daemon_of_our_own_is_not_looked_for() {
     let lost = play(with_handshake(|_| vec![Value::Null]), async |address| {
         let mut link = Link::to_own(connected(address).await);
         let look = arguments(samples::JOB, None);
-        link.call::<JobAnswer>("job_status", &look, &mut |_| panic!("nobody to wait for"))
-            .await
-            .unwrap_err()
+        link.call::<JobAnswer>("job_status", &look, &mut |_| panic!("nobody to wait for")).await.unwrap_err()
     })
     .await;
     assert!(matches!(lost, ClientError::Lost { .. }), "{lost}");

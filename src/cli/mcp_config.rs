@@ -66,14 +66,12 @@ pub fn run(
 ) -> Result<Exit, CommandError> {
     let program = std::env::current_exe()?;
     let way = match command.client {
-        McpClient::Claude if !command.stdio => Way::WebSocket {
-            url: format!("ws://{}/mcp", running.address),
-            token: running.token()?,
-        },
-        McpClient::Claude | McpClient::Vscode | McpClient::Cursor => Way::Stdio {
-            program: &program,
-            data_dir,
-        },
+        McpClient::Claude if !command.stdio => {
+            Way::WebSocket { url: format!("ws://{}/mcp", running.address), token: running.token()? }
+        }
+        McpClient::Claude | McpClient::Vscode | McpClient::Cursor => {
+            Way::Stdio { program: &program, data_dir }
+        }
     };
     terminal.note(&remark(command.client, &way));
     terminal.result(&render(command.client, &way))?;
@@ -108,28 +106,16 @@ mod tests {
 
     #[test]
     fn each_client_gets_the_form_it_reads() {
-        let socket = Way::WebSocket {
-            url: "ws://127.0.0.1:7878/mcp".into(),
-            token: "T".into(),
-        };
+        let socket = Way::WebSocket { url: "ws://127.0.0.1:7878/mcp".into(), token: "T".into() };
         let claude: Value = serde_json::from_str(&render(McpClient::Claude, &socket)).unwrap();
         let server = &claude["mcpServers"]["proctor"];
-        assert_eq!(
-            (&server["type"], &server["url"]),
-            (&json!("ws"), &json!("ws://127.0.0.1:7878/mcp"))
-        );
+        assert_eq!((&server["type"], &server["url"]), (&json!("ws"), &json!("ws://127.0.0.1:7878/mcp")));
         assert_eq!(server["headers"]["Authorization"], "Bearer T");
-        let stdio = Way::Stdio {
-            program: Path::new("/bin/proctor"),
-            data_dir: Path::new("/data"),
-        };
+        let stdio = Way::Stdio { program: Path::new("/bin/proctor"), data_dir: Path::new("/data") };
         for (client, member) in [(McpClient::Vscode, "servers"), (McpClient::Cursor, "mcpServers")] {
             let text: Value = serde_json::from_str(&render(client, &stdio)).unwrap();
             let server = &text[member]["proctor"];
-            assert_eq!(
-                (&server["type"], &server["command"]),
-                (&json!("stdio"), &json!("/bin/proctor"))
-            );
+            assert_eq!((&server["type"], &server["command"]), (&json!("stdio"), &json!("/bin/proctor")));
             assert_eq!(server["args"], json!(["stdio", "--set", "daemon.data_dir=/data"]));
         }
     }

@@ -32,11 +32,7 @@ struct Tool {
 
 impl Progress {
     pub fn new(terminal: Terminal) -> Self {
-        Self {
-            terminal,
-            bars: terminal.live.then(MultiProgress::new),
-            tools: BTreeMap::new(),
-        }
+        Self { terminal, bars: terminal.live.then(MultiProgress::new), tools: BTreeMap::new() }
     }
 
     /// Shows where the job stands.
@@ -118,19 +114,13 @@ fn line(run: &RunAnswer, elapsed: Duration) -> String {
         "findings" if run.degraded => format!("{found}, read in part"),
         "clean" if run.degraded => "nothing found, read in part".to_owned(),
         "findings" => found,
-        "failed" => run
-            .failure
-            .as_ref()
-            .map(|failure| failure.reason.clone())
-            .unwrap_or_default(),
+        "failed" => run.failure.as_ref().map(|failure| failure.reason.clone()).unwrap_or_default(),
         "not_applicable" => run.why.clone().unwrap_or_default(),
         _ if run.findings > 0 => format!("{found} so far"),
         _ => String::new(),
     };
     let state = run.state.replace('_', " ");
-    format!("{name:<NAME_WIDTH$} {state:<14} {time:>12}  {said}")
-        .trim_end()
-        .to_owned()
+    format!("{name:<NAME_WIDTH$} {state:<14} {time:>12}  {said}").trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -140,10 +130,7 @@ mod tests {
 
     #[test]
     fn every_state_has_its_line() {
-        let running = RunAnswer {
-            findings: 3,
-            ..samples::run("alpha", "running")
-        };
+        let running = RunAnswer { findings: 3, ..samples::run("alpha", "running") };
         let lines = [
             line(&samples::run("alpha", "waiting"), Duration::ZERO),
             line(&running, Duration::from_secs(4)),
@@ -165,18 +152,9 @@ mod tests {
     fn a_running_tool_is_timed_by_watching_and_an_ended_one_by_its_own_word() {
         let start = Instant::now();
         let now = start + Duration::from_secs(9);
-        assert_eq!(
-            elapsed(&samples::run("alpha", "running"), Some(start), now),
-            Duration::from_secs(9)
-        );
-        let ended = RunAnswer {
-            elapsed_ms: 1_500,
-            ..samples::run("alpha", "clean")
-        };
+        assert_eq!(elapsed(&samples::run("alpha", "running"), Some(start), now), Duration::from_secs(9));
+        let ended = RunAnswer { elapsed_ms: 1_500, ..samples::run("alpha", "clean") };
         assert_eq!(elapsed(&ended, Some(start), now), Duration::from_millis(1_500));
-        assert_eq!(
-            elapsed(&samples::run("alpha", "waiting"), None, now),
-            Duration::ZERO
-        );
+        assert_eq!(elapsed(&samples::run("alpha", "waiting"), None, now), Duration::ZERO);
     }
 }

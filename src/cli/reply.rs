@@ -87,10 +87,7 @@ pub fn parse(text: &str) -> Result<Incoming, serde_json::Error> {
     let envelope: Envelope = serde_json::from_str(text)?;
     let id = envelope.id.as_ref().and_then(Value::as_u64);
     if let Some(error) = envelope.error {
-        return Ok(Incoming::Error {
-            id,
-            refusal: refusal(error),
-        });
+        return Ok(Incoming::Error { id, refusal: refusal(error) });
     }
     if let (Some(id), Some(result)) = (id, envelope.result) {
         return Ok(Incoming::Result { id, result });
@@ -98,21 +95,16 @@ pub fn parse(text: &str) -> Result<Incoming, serde_json::Error> {
     let token = envelope.params.get("progressToken").and_then(Value::as_u64);
     let message = envelope.params.get("message").and_then(Value::as_str);
     Ok(match (envelope.method.as_deref(), token, message) {
-        (Some("notifications/progress"), Some(token), Some(message)) => Incoming::Progress {
-            token,
-            message: message.to_owned(),
-        },
+        (Some("notifications/progress"), Some(token), Some(message)) => {
+            Incoming::Progress { token, message: message.to_owned() }
+        }
         _ => Incoming::Other,
     })
 }
 
 fn refusal(error: ErrorObject) -> Refusal {
     let wait = error.data.as_ref().and_then(|data| data.get("retryAfterMs"));
-    Refusal {
-        code: Some(error.code),
-        message: error.message,
-        retry_after_ms: wait.and_then(Value::as_u64),
-    }
+    Refusal { code: Some(error.code), message: error.message, retry_after_ms: wait.and_then(Value::as_u64) }
 }
 
 /// The structured content of a tool's result, or what its error text says.
@@ -128,10 +120,7 @@ pub fn of_tool<T: DeserializeOwned>(result: Value) -> Result<T, BadResult> {
     }
     let result: ToolResult = read(result)?;
     if result.is_error {
-        let wait = result
-            .structured_content
-            .as_ref()
-            .and_then(|content| content.get("retryAfterMs"));
+        let wait = result.structured_content.as_ref().and_then(|content| content.get("retryAfterMs"));
         return Err(BadResult::Refused(Refusal {
             code: None,
             message: joined(result.content),

@@ -75,12 +75,10 @@ impl CommandError {
 
 /// Runs one command to its end.
 pub async fn run(arguments: Arguments, loaded: Loaded, terminal: Terminal) -> Exit {
-    dispatch(arguments.command, loaded, terminal)
-        .await
-        .unwrap_or_else(|error| {
-            terminal.complain(&format!("proctor: {error}"));
-            error.exit()
-        })
+    dispatch(arguments.command, loaded, terminal).await.unwrap_or_else(|error| {
+        terminal.complain(&format!("proctor: {error}"));
+        error.exit()
+    })
 }
 
 async fn dispatch(command: Command, loaded: Loaded, terminal: Terminal) -> Result<Exit, CommandError> {

@@ -16,13 +16,7 @@ pub fn job() -> JobAnswer {
         target: "/srv/shop".into(),
         submitted_at: "2026-11-21T10:00:00Z".into(),
         ended_at: Some("2026-11-21T10:00:09Z".into()),
-        counts: Counts {
-            critical: 0,
-            high: 1,
-            medium: 1,
-            low: 1,
-            info: 0,
-        },
+        counts: Counts { critical: 0, high: 1, medium: 1, low: 1, info: 0 },
         runs: runs(),
         left_out: None,
         findings: vec![],
@@ -46,12 +40,8 @@ pub fn run(tool: &str, state: &str) -> RunAnswer {
 }
 
 fn runs() -> Vec<RunAnswer> {
-    let coverage = |expected, examined| CoverageAnswer {
-        expected,
-        examined,
-        missed: expected - examined,
-        gaps: vec![],
-    };
+    let coverage =
+        |expected, examined| CoverageAnswer { expected, examined, missed: expected - examined, gaps: vec![] };
     vec![
         RunAnswer {
             findings: 2,
@@ -83,10 +73,7 @@ fn runs() -> Vec<RunAnswer> {
             elapsed_ms: 60_000,
             ..run("gamma", "failed")
         },
-        RunAnswer {
-            why: Some("no file it reads is in the target".into()),
-            ..run("delta", "not_applicable")
-        },
+        RunAnswer { why: Some("no file it reads is in the target".into()), ..run("delta", "not_applicable") },
     ]
 }
 

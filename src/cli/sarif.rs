@@ -19,20 +19,13 @@ pub async fn read(client: &mut Client, uri: &str) -> Result<String, ClientError>
     // A part that got lost would go unnoticed otherwise.
     match serde_json::from_str::<IgnoredAny>(&text) {
         Ok(_) => Ok(text),
-        Err(error) => Err(ClientError::Misread {
-            what: uri.to_owned(),
-            why: error.to_string(),
-        }),
+        Err(error) => Err(ClientError::Misread { what: uri.to_owned(), why: error.to_string() }),
     }
 }
 
 /// `uri/0`, `uri/1`, … up to the first that is not there.
 async fn parts(client: &mut Client, uri: &str) -> Result<String, ClientError> {
-    let past_the_last = WireError::ResourceNotFound {
-        uri: String::new(),
-        advice: String::new(),
-    }
-    .code();
+    let past_the_last = WireError::ResourceNotFound { uri: String::new(), advice: String::new() }.code();
     let mut text = String::new();
     for number in 0..PARTS_MAX {
         match client.read(&format!("{uri}/{number}")).await {
@@ -41,10 +34,7 @@ async fn parts(client: &mut Client, uri: &str) -> Result<String, ClientError> {
             Err(error) => return Err(error),
         }
     }
-    Err(ClientError::Misread {
-        what: uri.to_owned(),
-        why: format!("it has more than {PARTS_MAX} parts"),
-    })
+    Err(ClientError::Misread { what: uri.to_owned(), why: format!("it has more than {PARTS_MAX} parts") })
 }
 
 fn is_refusal(error: &ClientError, code: i32) -> bool {
@@ -68,30 +58,18 @@ mod tests {
     async fn read_parts(parts: &'static [&'static str]) -> Result<String, ClientError> {
         let answer = move |request: &Value| {
             let uri = request["params"]["uri"].as_str().unwrap();
-            let number = uri
-                .strip_prefix(URI)
-                .unwrap()
-                .strip_prefix('/')
-                .map(|number| number.parse().unwrap());
+            let number =
+                uri.strip_prefix(URI).unwrap().strip_prefix('/').map(|number| number.parse().unwrap());
             let part = match number {
                 None if parts.len() > 1 => {
-                    return vec![refused(
-                        request,
-                        &WireError::AnswerTooLarge { bytes: 9, limit: 1 },
-                    )];
+                    return vec![refused(request, &WireError::AnswerTooLarge { bytes: 9, limit: 1 })];
                 }
                 None => parts.first(),
                 Some(number) => parts.get::<usize>(number),
             };
-            let missing = WireError::ResourceNotFound {
-                uri: uri.into(),
-                advice: "there are fewer".into(),
-            };
+            let missing = WireError::ResourceNotFound { uri: uri.into(), advice: "there are fewer".into() };
             match part {
-                Some(text) => vec![result(
-                    request,
-                    &json!({ "contents": [{ "uri": uri, "text": text }] }),
-                )],
+                Some(text) => vec![result(request, &json!({ "contents": [{ "uri": uri, "text": text }] }))],
                 None => vec![refused(request, &missing)],
             }
         };
@@ -107,18 +85,12 @@ mod tests {
     #[tokio::test]
     async fn a_document_arrives_whole_in_one_message_or_in_many() {
         assert_eq!(read_parts(&["{\"runs\":[]}"]).await.unwrap(), "{\"runs\":[]}");
-        assert_eq!(
-            read_parts(&["{\"ru", "ns\":", "[]}"]).await.unwrap(),
-            "{\"runs\":[]}"
-        );
+        assert_eq!(read_parts(&["{\"ru", "ns\":", "[]}"]).await.unwrap(), "{\"runs\":[]}");
     }
 
     #[tokio::test]
     async fn a_torn_document_is_an_error() {
-        assert!(matches!(
-            read_parts(&["{\"ru", "ns\":"]).await,
-            Err(ClientError::Misread { .. })
-        ));
+        assert!(matches!(read_parts(&["{\"ru", "ns\":"]).await, Err(ClientError::Misread { .. })));
         assert!(matches!(read_parts(&[]).await, Err(ClientError::Refused { .. })));
     }
 }

@@ -49,10 +49,7 @@ impl ScanCommand {
     /// The directory as the daemon must be told it: absolute, and links followed, since the daemon has a working
     /// directory of its own.
     pub fn target(&self) -> Result<PathBuf, CommandError> {
-        let bad = |source: io::Error| CommandError::Path {
-            path: self.path.clone(),
-            source,
-        };
+        let bad = |source: io::Error| CommandError::Path { path: self.path.clone(), source };
         let target = self.path.canonicalize().map_err(bad)?;
         match target.is_dir() {
             true => Ok(target),
@@ -72,20 +69,10 @@ pub async fn run(
     terminal.note(&format!("scanning {} as job {}", target.display(), job.job));
     let job = follow(link, job, shutdown, terminal).await?;
     if !is_ended(&job) {
-        terminal.note(&format!(
-            "left; the job goes on: `proctor status --wait {}`",
-            job.job
-        ));
+        terminal.note(&format!("left; the job goes on: `proctor status --wait {}`", job.job));
         return Ok(Exit::of_job(&job, command.fail_on));
     }
-    show::show(
-        &mut link.client,
-        &job,
-        &Filter::default(),
-        &command.output,
-        terminal,
-    )
-    .await?;
+    show::show(&mut link.client, &job, &Filter::default(), &command.output, terminal).await?;
     terminal.note(&look_further(&job));
     Ok(Exit::of_job(&job, command.fail_on))
 }
@@ -96,14 +83,9 @@ async fn submit(
     client: &mut Client,
 ) -> Result<JobAnswer, CommandError> {
     let Some(path) = target.to_str() else {
-        let source = io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "its name is not Unicode, which JSON cannot carry",
-        );
-        return Err(CommandError::Path {
-            path: target.to_owned(),
-            source,
-        });
+        let source =
+            io::Error::new(io::ErrorKind::InvalidInput, "its name is not Unicode, which JSON cannot carry");
+        return Err(CommandError::Path { path: target.to_owned(), source });
     };
     let arguments = ScanArguments {
         path: path.to_owned(),
@@ -112,15 +94,9 @@ async fn submit(
         wait_s: Some(0),
         deadline_s: command.deadline,
     };
-    client
-        .call("scan", &arguments, |_| {})
-        .await
-        .map_err(CommandError::Submission)
+    client.call("scan", &arguments, |_| {}).await.map_err(CommandError::Submission)
 }
 
 fn look_further(job: &JobAnswer) -> String {
-    format!(
-        "again: `proctor results {}`, with --format json or sarif; as a resource: {}",
-        job.job, job.sarif
-    )
+    format!("again: `proctor results {}`, with --format json or sarif; as a resource: {}", job.job, job.sarif)
 }

@@ -48,14 +48,8 @@ impl ServeCommand {
         if !self.roots.is_empty() {
             // A path that cannot be made absolute is kept as it is, for the configuration to refuse.
             let absolute = |root: &PathBuf| std::path::absolute(root).unwrap_or_else(|_| root.clone());
-            let roots = self
-                .roots
-                .iter()
-                .map(|root| absolute(root).to_string_lossy().into_owned());
-            settings.push(format!(
-                "targets.roots={}",
-                toml::Value::from(roots.collect::<Vec<_>>())
-            ));
+            let roots = self.roots.iter().map(|root| absolute(root).to_string_lossy().into_owned());
+            settings.push(format!("targets.roots={}", toml::Value::from(roots.collect::<Vec<_>>())));
         }
         settings
     }
@@ -92,14 +86,7 @@ pub async fn start(config: &Config, root: PathBuf) -> Result<Daemon, StartFailed
         tracing::warn!(%error, "orphans of tools go to init; they are still found and ended");
     }
     let shim = shim::program().expect("`main` names this binary before it does anything else");
-    Daemon::start(
-        config,
-        Surroundings {
-            roots: vec![root],
-            shim,
-        },
-    )
-    .await
+    Daemon::start(config, Surroundings { roots: vec![root], shim }).await
 }
 
 /// Stops in the strength that was asked for, and listens for a stronger one.
@@ -109,11 +96,7 @@ pub async fn drain(
     patience: Duration,
     shutdown: &mut Shutdown,
 ) -> Result<Exit, CommandError> {
-    let patience = if ask == Ask::Drain {
-        patience
-    } else {
-        Duration::ZERO
-    };
+    let patience = if ask == Ask::Drain { patience } else { Duration::ZERO };
     let mut drained = std::pin::pin!(daemon.drain(patience));
     let mut hurried = false;
     loop {

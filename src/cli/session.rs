@@ -27,19 +27,11 @@ impl Session {
     pub async fn open(config: &Config, target: PathBuf) -> Result<Self, CommandError> {
         let patience = config.jobs.deadline_max;
         match Link::to_running(config.daemon.data_dir.clone()).await {
-            Ok(link) => Ok(Self {
-                link,
-                own: None,
-                patience,
-            }),
+            Ok(link) => Ok(Self { link, own: None, patience }),
             // Nobody there, or a daemon that died and whose number another process has now.
             Err(ReachError::NotRunning { .. } | ReachError::Client(ClientError::Unreachable { .. })) => {
                 let (client, daemon) = embed(config, target).await?;
-                Ok(Self {
-                    link: Link::to_own(client),
-                    own: Some(daemon),
-                    patience,
-                })
+                Ok(Self { link: Link::to_own(client), own: Some(daemon), patience })
             }
             Err(other) => Err(other.into()),
         }
@@ -50,9 +42,7 @@ impl Session {
         self.link.client.close().await;
         let Some(daemon) = self.own else { return };
         if let Err(error) = serve::drain(&daemon, Ask::Drain, self.patience, shutdown).await {
-            terminal.complain(&format!(
-                "proctor: the embedded daemon was left before its end: {error}"
-            ));
+            terminal.complain(&format!("proctor: the embedded daemon was left before its end: {error}"));
         }
     }
 }

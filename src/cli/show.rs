@@ -82,36 +82,21 @@ pub async fn show(
             let found = pages::read(client, &wanted(limit)).await?;
             // A file outlives the terminal it was made from.
             let color = terminal.color && output.output.is_none();
-            people(
-                job,
-                found,
-                Style {
-                    width: terminal.width,
-                    color,
-                },
-            )
+            people(job, found, Style { width: terminal.width, color })
         }
     };
     match &output.output {
         None => Ok(terminal.result(&text)?),
-        Some(path) => write_file(path, &text).map_err(|source| CommandError::File {
-            path: path.clone(),
-            source,
-        }),
+        Some(path) => {
+            write_file(path, &text).map_err(|source| CommandError::File { path: path.clone(), source })
+        }
     }
 }
 
 fn json(job: &JobAnswer, found: &Findings) -> Result<String, CommandError> {
     // The job's own list is a first page; the whole list stands beside it.
-    let job = &JobAnswer {
-        findings: Vec::new(),
-        ..job.clone()
-    };
-    let document = Document {
-        job,
-        total: found.total,
-        findings: &found.findings,
-    };
+    let job = &JobAnswer { findings: Vec::new(), ..job.clone() };
+    let document = Document { job, total: found.total, findings: &found.findings };
     serde_json::to_string_pretty(&document).map_err(|error| CommandError::Output(error.into()))
 }
 
@@ -120,10 +105,7 @@ fn write_file(path: &Path, text: &str) -> io::Result<()> {
     if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         return std::fs::write(path, text);
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The usual permissions of a new file; the user's umask takes away what it takes away.
     let usual = std::fs::Permissions::from_mode(0o666);
     let mut draft = tempfile::Builder::new().permissions(usual).tempfile_in(folder)?;
@@ -145,10 +127,7 @@ fn people(job: &JobAnswer, mut found: Findings, style: Style) -> String {
     }
     let unseen = found.total.saturating_sub(found.findings.len() as u64);
     if unseen > 0 {
-        blocks.push(format!(
-            "{} not shown; --limit 0 shows all",
-            count(unseen, "finding")
-        ));
+        blocks.push(format!("{} not shown; --limit 0 shows all", count(unseen, "finding")));
     }
     if !job.runs.is_empty() {
         blocks.push(table::runs(&job.runs, style));
@@ -185,10 +164,7 @@ fn counts(counts: &Counts) -> String {
     if some.is_empty() {
         return "nothing found".to_owned();
     }
-    let some: Vec<_> = some
-        .iter()
-        .map(|(number, word)| format!("{number} {word}"))
-        .collect();
+    let some: Vec<_> = some.iter().map(|(number, word)| format!("{number} {word}")).collect();
     some.join(", ")
 }
 

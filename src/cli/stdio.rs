@@ -78,10 +78,7 @@ async fn forward_lines(
 ) -> Result<(), BridgeError> {
     loop {
         let mut line = Vec::new();
-        (&mut input)
-            .take(LINE_BYTES_MAX + 1)
-            .read_until(b'\n', &mut line)
-            .await?;
+        (&mut input).take(LINE_BYTES_MAX + 1).read_until(b'\n', &mut line).await?;
         if line.is_empty() {
             return Ok(());
         }
@@ -94,10 +91,7 @@ async fn forward_lines(
             continue;
         }
         open.send_modify(|open| *open += i64::from(Kind::of(message) == Kind::Request));
-        to_daemon
-            .send(Message::text(message))
-            .await
-            .map_err(ClientError::from)?;
+        to_daemon.send(Message::text(message)).await.map_err(ClientError::from)?;
     }
 }
 
@@ -133,14 +127,8 @@ impl Kind {
             method: Option<IgnoredAny>,
         }
         match serde_json::from_str(message) {
-            Ok(Members {
-                id: Some(_),
-                method: Some(_),
-            }) => Self::Request,
-            Ok(Members {
-                id: Some(_),
-                method: None,
-            }) => Self::Answer,
+            Ok(Members { id: Some(_), method: Some(_) }) => Self::Request,
+            Ok(Members { id: Some(_), method: None }) => Self::Answer,
             // An error answer to what could not be read has no id; what was sent then was not counted either.
             Ok(Members { id: None, .. }) | Err(_) => Self::Other,
         }

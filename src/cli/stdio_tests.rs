@@ -27,35 +27,29 @@ async fn a_line_is_a_frame_both_ways_and_last_answers_arrive() {
         }
         assert_eq!(
             seen,
-            [
-                "{\"id\":1,\"method\":\"a\"}",
-                "{\"method\":\"note\"}",
-                "{\"id\":2,\"method\":\"b\"}"
-            ]
+            ["{\"id\":1,\"method\":\"a\"}", "{\"method\":\"note\"}", "{\"id\":2,\"method\":\"b\"}"]
         );
         for answer in ["{\"id\":2,\"result\":{}}", "{\n\"id\":1,\"result\":\"a\\nb\"}"] {
             socket.send(Message::text(answer)).await.unwrap();
         }
-        assert!(
-            next_text(&mut socket).await.unwrap().is_none(),
-            "the bridge says goodbye"
-        );
+        assert!(next_text(&mut socket).await.unwrap().is_none(), "the bridge says goodbye");
     })
     .await;
     ended.unwrap();
-    assert_eq!(
-        output,
-        "{\"id\":2,\"result\":{}}\n{ \"id\":1,\"result\":\"a\\nb\"}\n"
-    );
+    assert_eq!(output, "{\"id\":2,\"result\":{}}\n{ \"id\":1,\"result\":\"a\\nb\"}\n");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_never_comes_does_not_hold_the_bridge() {
     let start = tokio::time::Instant::now();
-    let (ended, output) = play("{\"id\":1,\"method\":\"a\"}\n", async |mut socket| {
-        while let Ok(Some(_)) = next_text(&mut socket).await {}
-    })
-    .await;
+    let (ended, output) =
+        play(
+            "{\"id\":1,\"method\":\"a\"}\n",
+            async |mut socket| {
+                while let Ok(Some(_)) = next_text(&mut socket).await {}
+            },
+        )
+        .await;
     ended.unwrap();
     assert_eq!((output.as_str(), start.elapsed()), ("", LAST_ANSWERS_MAX));
 }

@@ -32,18 +32,13 @@ pub struct Style {
 
 impl Style {
     pub const fn of(terminal: Terminal) -> Self {
-        Self {
-            width: terminal.width,
-            color: terminal.color,
-        }
+        Self { width: terminal.width, color: terminal.color }
     }
 
     /// An empty table without lines: columns are told apart by blank space.
     pub fn table(self, headers: &[&str]) -> Table {
         let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         match self.color {
             true => table.enforce_styling(),
             false => table.force_no_tty(),
@@ -78,10 +73,8 @@ pub fn sort(findings: &mut [FindingAnswer]) {
 
 /// One line per finding, in the order given.
 pub fn findings(findings: &[FindingAnswer], style: Style) -> String {
-    let rows: Vec<[String; 3]> = findings
-        .iter()
-        .map(|finding| [place(finding), rule(finding), message(finding)])
-        .collect();
+    let rows: Vec<[String; 3]> =
+        findings.iter().map(|finding| [place(finding), rule(finding), message(finding)]).collect();
     let widths = share(&rows, style.width);
     let mut table = style.table(&["SEVERITY", "WHERE", "RULE", "MESSAGE"]);
     for (finding, [place, rule, message]) in findings.iter().zip(&rows) {
@@ -99,12 +92,7 @@ pub fn findings(findings: &[FindingAnswer], style: Style) -> String {
 fn share(rows: &[[String; 3]], width: u16) -> [usize; 3] {
     let gaps = usize::from(3 * GAP);
     let room = usize::from(width).saturating_sub(SEVERITY_WIDTH + gaps);
-    let longest = |column: usize| {
-        rows.iter()
-            .map(|row| measure_text_width(&row[column]))
-            .max()
-            .unwrap_or(0)
-    };
+    let longest = |column: usize| rows.iter().map(|row| measure_text_width(&row[column])).max().unwrap_or(0);
     let place = longest(0).max("WHERE".len()).min(room * 2 / 5);
     let rule = longest(1).max("RULE".len()).min((room - place) * 9 / 20);
     [place, rule, room - place - rule]
@@ -112,9 +100,7 @@ fn share(rows: &[[String; 3]], width: u16) -> [usize; 3] {
 
 fn place(finding: &FindingAnswer) -> String {
     let path = clean_text(&finding.path, TEXT_BYTES_MAX);
-    finding
-        .line
-        .map_or_else(|| path.clone(), |line| format!("{path}:{line}"))
+    finding.line.map_or_else(|| path.clone(), |line| format!("{path}:{line}"))
 }
 
 fn rule(finding: &FindingAnswer) -> String {
@@ -127,9 +113,7 @@ fn message(finding: &FindingAnswer) -> String {
 
 fn severity(word: SeverityWord) -> Cell {
     match word {
-        SeverityWord::Critical => Cell::new("critical")
-            .fg(Color::Red)
-            .add_attribute(Attribute::Bold),
+        SeverityWord::Critical => Cell::new("critical").fg(Color::Red).add_attribute(Attribute::Bold),
         SeverityWord::High => Cell::new("high").fg(Color::Red),
         SeverityWord::Medium => Cell::new("medium").fg(Color::Yellow),
         SeverityWord::Low => Cell::new("low").fg(Color::Blue),
@@ -145,17 +129,8 @@ pub fn runs(runs: &[RunAnswer], style: Style) -> String {
         table.add_row([
             Cell::new(cut_end(&run.tool, 20)),
             state(run),
-            Cell::new(if looked {
-                run.findings.to_string()
-            } else {
-                "-".to_owned()
-            }),
-            Cell::new(
-                run.coverage
-                    .as_ref()
-                    .filter(|_| looked)
-                    .map_or_else(|| "-".to_owned(), share_read),
-            ),
+            Cell::new(if looked { run.findings.to_string() } else { "-".to_owned() }),
+            Cell::new(run.coverage.as_ref().filter(|_| looked).map_or_else(|| "-".to_owned(), share_read)),
             Cell::new(duration(Duration::from_millis(run.elapsed_ms))),
         ]);
     }
@@ -182,18 +157,12 @@ fn share_read(coverage: &CoverageAnswer) -> String {
 /// nothing does.
 pub fn remarks(runs: &[RunAnswer], left_out: Option<&CoverageAnswer>, style: Style) -> String {
     let mut remarks: Vec<(&str, String)> = runs.iter().flat_map(of_run).collect();
-    remarks.extend(
-        left_out
-            .filter(|it| it.missed > 0)
-            .map(|it| ("all", unread("shown to no tool", it))),
-    );
+    remarks.extend(left_out.filter(|it| it.missed > 0).map(|it| ("all", unread("shown to no tool", it))));
     if remarks.is_empty() {
         return String::new();
     }
     let mut table = style.table(&["TOOL", "REMARK"]);
-    table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(style.width);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(style.width);
     for (tool, text) in remarks {
         table.add_row([cut_end(tool, 20), text]);
     }
@@ -206,10 +175,7 @@ fn of_run(run: &RunAnswer) -> Vec<(&str, String)> {
         said.push(format!("{}: {}", failure.reason, clean(&failure.detail)));
         let last_words = failure.stderr_tail.lines().rfind(|line| !line.trim().is_empty());
         said.extend(last_words.map(|words| format!("it said: {}", clean(words.trim()))));
-        let advice = failure
-            .advice
-            .as_ref()
-            .filter(|advice| !failure.detail.contains(*advice));
+        let advice = failure.advice.as_ref().filter(|advice| !failure.detail.contains(*advice));
         said.extend(advice.map(|advice| clean(advice)));
     } else if let Some(coverage) = run.coverage.as_ref().filter(|_| run.degraded) {
         // That a failed run read nothing is said by its failure.
@@ -223,9 +189,7 @@ fn of_run(run: &RunAnswer) -> Vec<(&str, String)> {
 
 fn unread(what: &str, coverage: &CoverageAnswer) -> String {
     let named = coverage.gaps.iter().take(GAPS_SHOWN_MAX);
-    let named: Vec<_> = named
-        .map(|gap| format!("{} ({})", clean(&gap.path), clean(&gap.why)))
-        .collect();
+    let named: Vec<_> = named.map(|gap| format!("{} ({})", clean(&gap.path), clean(&gap.why))).collect();
     let more = coverage.missed as usize - named.len().min(coverage.missed as usize);
     let tail = match (named.is_empty(), more) {
         (true, _) => String::new(),

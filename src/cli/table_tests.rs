@@ -25,10 +25,7 @@ fn sample() -> Vec<FindingAnswer> {
 
 fn assert_fits(text: &str, width: u16) {
     for line in text.lines() {
-        assert!(
-            measure_text_width(line) <= usize::from(width),
-            "{width} columns:\n{line}"
-        );
+        assert!(measure_text_width(line) <= usize::from(width), "{width} columns:\n{line}");
         assert_eq!(line, line.trim_end(), "a line ends in spaces");
     }
 }
@@ -51,40 +48,24 @@ fn a_finding_is_one_line_with_its_place_and_the_worst_come_first() {
     let table = findings(&sample, style(80));
     let lines: Vec<_> = table.lines().collect();
     assert_eq!(lines.len(), 1 + sample.len(), "{table}");
-    let words: Vec<_> = lines[1..]
-        .iter()
-        .map(|line| line.split_whitespace().next().unwrap())
-        .collect();
-    assert_eq!(
-        words,
-        ["critical", "high", "high", "medium", "low", "info"],
-        "{table}"
-    );
+    let words: Vec<_> = lines[1..].iter().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert_eq!(words, ["critical", "high", "high", "medium", "low", "info"], "{table}");
     // The end of a path is what survives, and lines of one file are in order.
     assert!(lines[1].contains("/app.py:12345"), "{table}");
-    assert!(
-        lines[2].contains("shop/app.py:2 ") && lines[3].contains("shop/app.py:7 "),
-        "{table}"
-    );
+    assert!(lines[2].contains("shop/app.py:2 ") && lines[3].contains("shop/app.py:7 "), "{table}");
 }
 
 #[test]
 fn a_wide_terminal_shows_everything() {
     let table = findings(&sample()[..1], style(200));
-    assert!(
-        table.contains("python.injection.sql-string-concatenation"),
-        "{table}"
-    );
+    assert!(table.contains("python.injection.sql-string-concatenation"), "{table}");
     assert!(table.contains("which lets a caller write SQL"), "{table}");
 }
 
 #[test]
 fn color_is_only_where_it_was_asked_for() {
     assert!(!findings(&sample(), style(80)).contains('\u{1b}'));
-    let colored = Style {
-        width: 80,
-        color: true,
-    };
+    let colored = Style { width: 80, color: true };
     let table = findings(&sample(), colored);
     assert!(table.contains('\u{1b}'), "{table}");
     assert_eq!(
@@ -98,10 +79,7 @@ fn a_tools_escapes_do_not_reach_the_terminal() {
     let mut finding = samples::finding(SeverityWord::High, "a\u{1b}[2J.py", 1);
     finding.message = "red\u{1b}[31m and \u{202e}reversed\nsecond line".into();
     let table = findings(&[finding], style(200));
-    assert!(
-        !table.contains('\u{1b}') && !table.contains('\u{202e}'),
-        "{table}"
-    );
+    assert!(!table.contains('\u{1b}') && !table.contains('\u{202e}'), "{table}");
     assert_eq!(table.lines().count(), 2);
 }
 
@@ -109,13 +87,7 @@ fn a_tools_escapes_do_not_reach_the_terminal() {
 fn every_tool_says_how_it_ended_and_what_is_missing() {
     let job = samples::job();
     let table = runs(&job.runs, style(80));
-    for wanted in [
-        "findings, in part",
-        "11 of 12",
-        "failed",
-        "not applicable",
-        "1 min 00 s",
-    ] {
+    for wanted in ["findings, in part", "11 of 12", "failed", "not applicable", "1 min 00 s"] {
         assert!(table.contains(wanted), "{wanted}\nin\n{table}");
     }
     let remarks = remarks(&job.runs, None, style(200));
@@ -137,10 +109,7 @@ fn unread_files_are_named_and_counted() {
         examined: 5,
         missed: 5,
         gaps: ["a", "b", "c", "d"]
-            .map(|path| crate::protocol::api::GapAnswer {
-                path: path.into(),
-                why: "too large".into(),
-            })
+            .map(|path| crate::protocol::api::GapAnswer { path: path.into(), why: "too large".into() })
             .to_vec(),
     };
     let table = remarks(&[], Some(&left_out), style(200));

@@ -12,10 +12,7 @@ pub fn cut_end(text: &str, width: usize) -> String {
         return text.to_owned();
     }
     let kept = fitting(text.chars(), width.saturating_sub(1));
-    format!(
-        "{}{ELLIPSIS}",
-        text.chars().take(kept).collect::<String>().trim_end()
-    )
+    format!("{}{ELLIPSIS}", text.chars().take(kept).collect::<String>().trim_end())
 }
 
 /// The end of `text`, at most `width` columns wide: of a path the file name matters most.
@@ -62,10 +59,7 @@ pub fn parse_seconds(text: &str) -> Result<u32, String> {
         Some((at, 'h')) => (&text[..at], 3_600),
         _ => (text, 1),
     };
-    let seconds = number
-        .parse::<u32>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit));
+    let seconds = number.parse::<u32>().ok().and_then(|number| number.checked_mul(unit));
     match seconds {
         Some(seconds) if (1..=86_400).contains(&seconds) => Ok(seconds),
         _ => Err("a time from 1s to 24h is needed, such as 90s, 30m or 2h".to_owned()),
@@ -89,10 +83,7 @@ mod tests {
 
     #[test]
     fn times_are_read_and_written() {
-        assert_eq!(
-            ["90", "90s", "30m", "2h"].map(parse_seconds),
-            [Ok(90), Ok(90), Ok(1_800), Ok(7_200)]
-        );
+        assert_eq!(["90", "90s", "30m", "2h"].map(parse_seconds), [Ok(90), Ok(90), Ok(1_800), Ok(7_200)]);
         for wrong in ["", "s", "0", "25h", "5d", "-1", "1.5h", "99999999h"] {
             assert!(parse_seconds(wrong).is_err(), "{wrong}");
         }

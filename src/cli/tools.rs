@@ -127,20 +127,13 @@ async fn act(
         ToolsError::Catalogue(errors.join("; "))
     })?;
     let chosen = args.tools_dir.as_deref().unwrap_or(tools_dir);
-    let absolute = std::path::absolute(chosen).map_err(|error| ToolsError::Directory {
-        path: chosen.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let absolute = std::path::absolute(chosen)
+        .map_err(|error| ToolsError::Directory { path: chosen.to_owned(), reason: error.to_string() })?;
     let layout = Layout::new(&absolute, |name| std::env::var_os(name));
     match &args.action {
         Action::Install { names, force } => {
             let tools = select(&catalogue, names)?;
-            let setup = Setup {
-                layout,
-                locks: Locks::builtin(),
-                inherited: inherited(),
-                force: *force,
-            };
+            let setup = Setup { layout, locks: Locks::builtin(), inherited: inherited(), force: *force };
             install::run(&tools, setup, terminal, cancel).await
         }
         Action::Doctor { names, format } => {
@@ -156,10 +149,7 @@ fn select<'a>(catalogue: &'a Catalogue, names: &[String]) -> Result<Vec<&'a Mani
     if names.is_empty() {
         return Ok(catalogue.iter().collect());
     }
-    if let Some(name) = names
-        .iter()
-        .find(|name| catalogue.iter().all(|tool| tool.name.0 != **name))
-    {
+    if let Some(name) = names.iter().find(|name| catalogue.iter().all(|tool| tool.name.0 != **name)) {
         let near = nearest(catalogue, name);
         let name = name.clone();
         return Err(ToolsError::Unknown { name, near });
@@ -169,10 +159,7 @@ fn select<'a>(catalogue: &'a Catalogue, names: &[String]) -> Result<Vec<&'a Mani
 }
 
 fn nearest(catalogue: &Catalogue, name: &str) -> Option<String> {
-    let rated = catalogue
-        .iter()
-        .map(|tool| (strsim::jaro_winkler(&tool.name.0, name), &tool.name.0));
+    let rated = catalogue.iter().map(|tool| (strsim::jaro_winkler(&tool.name.0, name), &tool.name.0));
     let near = rated.filter(|(nearness, _)| *nearness >= NEAR);
-    near.max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, name)| name.clone())
+    near.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, name)| name.clone())
 }

@@ -75,11 +75,7 @@ fn render(root: &TreeNode, style: Style) -> String {
     let figures: Vec<[String; 3]> = rows.iter().map(|(_, node)| figures(node)).collect();
     let [name_width, remark_width] = share(&rows, &figures, style.width);
     let headers = ["ACTOR", "STATE", "RESTARTS", "MAILBOX", "AGE", "REMARK"];
-    let columns = if remark_width == 0 {
-        headers.len() - 1
-    } else {
-        headers.len()
-    };
+    let columns = if remark_width == 0 { headers.len() - 1 } else { headers.len() };
     let mut table = style.table(&headers[..columns]);
     for ((name, node), [restarts, mailbox, age]) in rows.iter().zip(figures) {
         let number = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
@@ -105,11 +101,7 @@ fn share(rows: &[(String, &TreeNode)], figures: &[[String; 3]], width: u16) -> [
     let gaps = usize::from(4 * GAP);
     let fixed = STATE_WIDTH + longest(0, "RESTARTS") + longest(1, "MAILBOX") + longest(2, "AGE") + gaps;
     let room = usize::from(width).saturating_sub(fixed).max("ACTOR".len());
-    let names = rows
-        .iter()
-        .map(|(name, _)| measure_text_width(name))
-        .max()
-        .unwrap_or(0);
+    let names = rows.iter().map(|(name, _)| measure_text_width(name)).max().unwrap_or(0);
     let left = room.saturating_sub(names + usize::from(GAP));
     match left >= REMARK_WIDTH_MIN {
         true => [names, left],
@@ -121,26 +113,11 @@ fn share(rows: &[(String, &TreeNode)], figures: &[[String; 3]], width: u16) -> [
 fn figures(node: &TreeNode) -> [String; 3] {
     let none = || "-".to_owned();
     let mailbox = node.actor.as_ref().map(|actor| match actor.mailbox {
-        MailboxView {
-            depth,
-            limit,
-            refused: 0,
-        } => format!("{depth}/{limit}"),
-        MailboxView {
-            depth,
-            limit,
-            refused,
-        } => format!("{depth}/{limit}, {refused} refused"),
+        MailboxView { depth, limit, refused: 0 } => format!("{depth}/{limit}"),
+        MailboxView { depth, limit, refused } => format!("{depth}/{limit}, {refused} refused"),
     });
-    let age = node
-        .actor
-        .as_ref()
-        .map(|actor| duration(Duration::from_millis(actor.age_ms)));
-    [
-        node.restarts.to_string(),
-        mailbox.unwrap_or_else(none),
-        age.unwrap_or_else(none),
-    ]
+    let age = node.actor.as_ref().map(|actor| duration(Duration::from_millis(actor.age_ms)));
+    [node.restarts.to_string(), mailbox.unwrap_or_else(none), age.unwrap_or_else(none)]
 }
 
 /// Parents before children, each with the lines that lead to it.
@@ -148,17 +125,8 @@ fn collect<'a>(node: &'a TreeNode, lead: &str, below: &str, rows: &mut Vec<(Stri
     rows.push((format!("{lead}{}", clean_text(&node.id, FAILURE_BYTES_MAX)), node));
     let last = node.children.len().saturating_sub(1);
     for (at, child) in node.children.iter().enumerate() {
-        let (branch, trunk) = if at == last {
-            ("└─ ", "   ")
-        } else {
-            ("├─ ", "│  ")
-        };
-        collect(
-            child,
-            &format!("{below}{branch}"),
-            &format!("{below}{trunk}"),
-            rows,
-        );
+        let (branch, trunk) = if at == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        collect(child, &format!("{below}{branch}"), &format!("{below}{trunk}"), rows);
     }
 }
 
@@ -176,10 +144,7 @@ fn state(node: &TreeNode) -> Cell {
 fn remark(node: &TreeNode) -> String {
     let handling = node.actor.as_ref().and_then(|actor| actor.handling_ms);
     let handling = handling.map(|ms| format!("in a handler for {}", duration(Duration::from_millis(ms))));
-    let failure = node
-        .last_failure
-        .as_ref()
-        .map(|failure| clean_text(failure, FAILURE_BYTES_MAX));
+    let failure = node.last_failure.as_ref().map(|failure| clean_text(failure, FAILURE_BYTES_MAX));
     handling.into_iter().chain(failure).collect::<Vec<_>>().join("; ")
 }
 
@@ -200,11 +165,7 @@ mod tests {
                 name: id.into(),
                 age_ms: 61_000,
                 handling_ms: None,
-                mailbox: MailboxView {
-                    depth: 1,
-                    limit: 64,
-                    refused: 0,
-                },
+                mailbox: MailboxView { depth: 1, limit: 64, refused: 0 },
             }),
             children,
         }
@@ -220,42 +181,23 @@ mod tests {
         let sessions = node(
             "sessions",
             Kind::Supervisor,
-            vec![node(
-                "session-0123456789abcdef0123456789abcdef",
-                Kind::Worker,
-                vec![],
-            )],
+            vec![node("session-0123456789abcdef0123456789abcdef", Kind::Worker, vec![])],
         );
         node("root", Kind::Supervisor, vec![store, sessions, broken])
     }
 
     #[test]
     fn the_tree_is_drawn_with_figures_and_fits() {
-        let text = render(
-            &sample(),
-            Style {
-                width: 200,
-                color: false,
-            },
-        );
+        let text = render(&sample(), Style { width: 200, color: false });
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[1].starts_with("root "), "{text}");
         assert!(
             lines[2].starts_with("├─ store ") && lines[2].contains("panicked: index out of bounds"),
             "{text}"
         );
-        assert!(
-            lines[4].starts_with("│  └─ session-0123456789abcdef0123456789abcdef"),
-            "{text}"
-        );
-        assert!(
-            lines[5].starts_with("└─ gateway") && lines[5].contains("unavailable"),
-            "{text}"
-        );
-        assert!(
-            lines[2].contains("1/64") && lines[2].contains("1 min 01 s"),
-            "{text}"
-        );
+        assert!(lines[4].starts_with("│  └─ session-0123456789abcdef0123456789abcdef"), "{text}");
+        assert!(lines[5].starts_with("└─ gateway") && lines[5].contains("unavailable"), "{text}");
+        assert!(lines[2].contains("1/64") && lines[2].contains("1 min 01 s"), "{text}");
         for width in [60, 80, 120] {
             for line in render(&sample(), Style { width, color: false }).lines() {
                 assert!(measure_text_width(line) <= usize::from(width), "{width}: {line}");
@@ -270,16 +212,7 @@ mod tests {
             actor.handling_ms = Some(2_000);
             actor.mailbox.refused = 3;
         }
-        let text = render(
-            &busy,
-            Style {
-                width: 120,
-                color: false,
-            },
-        );
-        assert!(
-            text.contains("1/64, 3 refused") && text.contains("in a handler for 2.0 s"),
-            "{text}"
-        );
+        let text = render(&busy, Style { width: 120, color: false });
+        assert!(text.contains("1/64, 3 refused") && text.contains("in a handler for 2.0 s"), "{text}");
     }
 }

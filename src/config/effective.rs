@@ -22,9 +22,7 @@ impl Effective {
             let value = (spec.default.clone(), Origin::Default);
             (spec.key.as_str(), value)
         });
-        Self {
-            values: values.collect(),
-        }
+        Self { values: values.collect() }
     }
 
     /// Lays one layer over. A wrong entry is a problem and leaves what was below it.
@@ -82,9 +80,7 @@ impl Effective {
         let mut table = toml::Table::new();
         for (key, (value, _)) in self.values {
             let (section, name) = key.split_once('.').expect("keys are `section.name`");
-            let section = table
-                .entry(section)
-                .or_insert_with(|| Value::Table(toml::Table::new()));
+            let section = table.entry(section).or_insert_with(|| Value::Table(toml::Table::new()));
             if let Value::Table(section) = section {
                 section.insert(name.to_owned(), value);
             }

@@ -95,10 +95,7 @@ pub fn from_toml(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Vec<En
             entries.push(Entry {
                 key: format!("{}.{}", section.get_ref(), name.get_ref()),
                 value: Given::Toml(to_value(value.get_ref())),
-                origin: Origin::File {
-                    path: path.to_owned(),
-                    line: line_of(text, name.span().start),
-                },
+                origin: Origin::File { path: path.to_owned(), line: line_of(text, name.span().start) },
             });
         }
     }
@@ -128,9 +125,7 @@ pub fn from_environment(environment: &BTreeMap<String, String>) -> Vec<Entry> {
         entries.push(Entry {
             key,
             value: Given::Text(text.clone()),
-            origin: Origin::Environment {
-                variable: variable.clone(),
-            },
+            origin: Origin::Environment { variable: variable.clone() },
         });
     }
     entries
@@ -164,17 +159,13 @@ fn to_value(value: &DeValue<'_>) -> Value {
         DeValue::Boolean(boolean) => Value::Boolean(*boolean),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or_else(|_| Value::String(number.as_str().to_owned()), Value::Integer),
-        DeValue::Float(number) => number
-            .as_str()
-            .parse()
-            .map_or_else(|_| Value::String(number.as_str().to_owned()), Value::Float),
+        DeValue::Float(number) => {
+            number.as_str().parse().map_or_else(|_| Value::String(number.as_str().to_owned()), Value::Float)
+        }
         DeValue::Datetime(datetime) => Value::Datetime(*datetime),
         DeValue::Array(items) => Value::Array(items.iter().map(|item| to_value(item.get_ref())).collect()),
         DeValue::Table(table) => Value::Table(
-            table
-                .iter()
-                .map(|(name, item)| (name.get_ref().to_string(), to_value(item.get_ref())))
-                .collect(),
+            table.iter().map(|(name, item)| (name.get_ref().to_string(), to_value(item.get_ref()))).collect(),
         ),
     }
 }

@@ -53,20 +53,12 @@ impl fmt::Display for Problems {
 
 impl Problem {
     pub fn of_key(spec: &KeySpec, origin: Origin, reason: impl fmt::Display) -> Self {
-        Self {
-            origin,
-            key: spec.key.clone(),
-            reason: reason.to_string(),
-            allowed: spec.allowed.to_owned(),
-        }
+        Self { origin, key: spec.key.clone(), reason: reason.to_string(), allowed: spec.allowed.to_owned() }
     }
 
     pub fn of_file(path: &Path, line: usize, reason: String) -> Self {
         Self {
-            origin: Origin::File {
-                path: path.to_owned(),
-                line,
-            },
+            origin: Origin::File { path: path.to_owned(), line },
             key: String::new(),
             reason,
             allowed: String::new(),
@@ -87,12 +79,7 @@ impl Problem {
             Some(known) => format!("is not a key; did you mean {known}?"),
             None => "is not a key".to_owned(),
         };
-        Self {
-            origin,
-            key: key.to_owned(),
-            reason,
-            allowed: String::new(),
-        }
+        Self { origin, key: key.to_owned(), reason, allowed: String::new() }
     }
 
     pub fn bad_argument(argument: &str) -> Self {

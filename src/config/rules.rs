@@ -14,10 +14,7 @@ use super::problem::Problem;
 const ORDERED: &[(&str, &str)] = &[
     ("gateway.connections_per_address_max", "gateway.connections_max"),
     ("gateway.connections_per_principal_max", "gateway.connections_max"),
-    (
-        "gateway.in_flight_per_session_max",
-        "gateway.in_flight_per_principal_max",
-    ),
+    ("gateway.in_flight_per_session_max", "gateway.in_flight_per_principal_max"),
     ("gateway.in_flight_per_principal_max", "gateway.in_flight_max"),
     ("gateway.message_out_bytes_max", "gateway.outbound_bytes_max"),
     ("jobs.queue_per_principal_max", "jobs.queue_max"),
@@ -36,15 +33,10 @@ pub fn apply(effective: &mut Effective, environment: &BTreeMap<String, String>, 
         let (low, high) = (effective.integer(smaller), effective.integer(larger));
         if low > high {
             // The key that somebody set is the one to name.
-            let named = if effective.is_default(smaller) {
-                larger
-            } else {
-                smaller
-            };
-            problems.push(effective.problem(
-                named,
-                format!("{smaller} ({low}) is larger than {larger} ({high})"),
-            ));
+            let named = if effective.is_default(smaller) { larger } else { smaller };
+            problems.push(
+                effective.problem(named, format!("{smaller} ({low}) is larger than {larger} ({high})")),
+            );
         }
     }
 }
@@ -54,12 +46,7 @@ fn fill_directories(
     environment: &BTreeMap<String, String>,
     problems: &mut Vec<Problem>,
 ) {
-    let set = |name: &str| {
-        environment
-            .get(name)
-            .filter(|value| value.starts_with('/'))
-            .map(PathBuf::from)
-    };
+    let set = |name: &str| environment.get(name).filter(|value| value.starts_with('/')).map(PathBuf::from);
     let home = set("HOME");
     let state = set("XDG_STATE_HOME").or_else(|| home.as_ref().map(|home| home.join(".local/state")));
     let data_dir = directory(effective, "daemon.data_dir", home.as_deref())
@@ -88,13 +75,8 @@ fn fill_directories(
         effective.replace(key, Value::String(path.to_string_lossy().into_owned()));
     }
     let roots = effective.texts("targets.roots");
-    let expanded = roots
-        .iter()
-        .map(|root| expand(root, home.as_deref()).to_string_lossy().into_owned());
-    effective.replace(
-        "targets.roots",
-        Value::Array(expanded.map(Value::String).collect()),
-    );
+    let expanded = roots.iter().map(|root| expand(root, home.as_deref()).to_string_lossy().into_owned());
+    effective.replace("targets.roots", Value::Array(expanded.map(Value::String).collect()));
 }
 
 fn directory(effective: &Effective, key: &str, home: Option<&Path>) -> Option<PathBuf> {
@@ -119,9 +101,7 @@ fn check_roots(effective: &Effective, problems: &mut Vec<Problem>) {
 
 fn check_listen(effective: &Effective, problems: &mut Vec<Problem>) {
     let listen = effective.text("gateway.listen");
-    let remote = listen
-        .parse::<SocketAddr>()
-        .is_ok_and(|address| !address.ip().is_loopback());
+    let remote = listen.parse::<SocketAddr>().is_ok_and(|address| !address.ip().is_loopback());
     if remote && !effective.boolean("gateway.allow_remote") {
         let reason = format!(
             "{listen} can be reached from other machines; set gateway.allow_remote = true to mean it"

@@ -68,18 +68,14 @@ pub fn find(key: &str) -> Option<&'static KeySpec> {
 
 /// Every section, in the manual's order.
 pub fn sections() -> Vec<&'static str> {
-    let mut sections: Vec<_> = keys()
-        .iter()
-        .filter_map(|spec| spec.key.split('.').next())
-        .collect();
+    let mut sections: Vec<_> = keys().iter().filter_map(|spec| spec.key.split('.').next()).collect();
     sections.dedup();
     sections
 }
 
 fn read(manual: &'static str) -> Vec<KeySpec> {
-    let defaults: toml::Table = manual
-        .parse()
-        .expect("the manual is TOML: `the_manual_is_its_own_schema` parses it");
+    let defaults: toml::Table =
+        manual.parse().expect("the manual is TOML: `the_manual_is_its_own_schema` parses it");
     let mut keys = Vec::new();
     let (mut section, mut allowed) = ("", "");
     for line in manual.lines() {
@@ -115,16 +111,11 @@ impl Kind {
             ("integer", Some(range), unit) => {
                 let (min, max) = range.split_once(" to ").expect("a range is `MIN to MAX`");
                 let bound = |text: &str| text.parse().expect("a bound is an integer");
-                Self::Integer {
-                    min: bound(min),
-                    max: bound(max),
-                    unit: unit.unwrap_or_default(),
-                }
+                Self::Integer { min: bound(min), max: bound(max), unit: unit.unwrap_or_default() }
             }
             _ => {
-                let words = allowed
-                    .strip_prefix("one of ")
-                    .expect("the manual uses the types listed in `Kind`");
+                let words =
+                    allowed.strip_prefix("one of ").expect("the manual uses the types listed in `Kind`");
                 Self::OneOf(words.split(", ").collect())
             }
         }
@@ -140,9 +131,7 @@ impl Kind {
             }
             (Self::OneOf(words), Value::String(word)) => {
                 let known = words.contains(&word.as_str());
-                known
-                    .then_some(())
-                    .ok_or_else(|| Mismatch::Word { found: word.clone() })
+                known.then_some(()).ok_or_else(|| Mismatch::Word { found: word.clone() })
             }
             (Self::Address, Value::String(text)) => match text.parse::<SocketAddr>() {
                 Ok(_) => Ok(()),
@@ -162,25 +151,17 @@ impl Kind {
     /// The value that a text of the environment or the command line stands for. Lists are separated by commas, or
     /// written as in TOML where an item has a comma.
     pub fn parse(&self, text: &str) -> Result<Value, Mismatch> {
-        let wrong = || Mismatch::Type {
-            found: format!("{text:?}"),
-        };
+        let wrong = || Mismatch::Type { found: format!("{text:?}") };
         match self {
             Self::Boolean => text.parse().map(Value::Boolean).map_err(|_| wrong()),
-            Self::Integer { .. } => text
-                .replace('_', "")
-                .parse()
-                .map(Value::Integer)
-                .map_err(|_| wrong()),
+            Self::Integer { .. } => text.replace('_', "").parse().map(Value::Integer).map_err(|_| wrong()),
             Self::Text | Self::OneOf(_) | Self::Address | Self::Directory => {
                 Ok(Value::String(text.to_owned()))
             }
             Self::Texts | Self::Directories if text.starts_with('[') => text.parse().map_err(|_| wrong()),
             Self::Texts | Self::Directories => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                Ok(Value::Array(
-                    items.map(|item| Value::String(item.to_owned())).collect(),
-                ))
+                Ok(Value::Array(items.map(|item| Value::String(item.to_owned())).collect()))
             }
         }
     }
@@ -188,13 +169,9 @@ impl Kind {
 
 fn absolute(path: &str) -> Result<(), Mismatch> {
     let good = path.starts_with('/') || path == "~" || path.starts_with("~/");
-    good.then_some(()).ok_or_else(|| Mismatch::Relative {
-        found: path.to_owned(),
-    })
+    good.then_some(()).ok_or_else(|| Mismatch::Relative { found: path.to_owned() })
 }
 
 fn wrong_type(value: &Value) -> Mismatch {
-    Mismatch::Type {
-        found: format!("{} {value}", value.type_str()),
-    }
+    Mismatch::Type { found: format!("{} {value}", value.type_str()) }
 }

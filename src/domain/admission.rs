@@ -57,15 +57,11 @@ impl Admission {
             return Err(Refusal::Draining);
         }
         if self.waiting_count >= self.limits.queued {
-            return Err(Refusal::QueueFull {
-                limit: self.limits.queued,
-            });
+            return Err(Refusal::QueueFull { limit: self.limits.queued });
         }
         let own = self.waiting.get(principal).map_or(0, VecDeque::len);
         if own >= self.limits.queued_per_principal {
-            return Err(Refusal::PrincipalQueueFull {
-                limit: self.limits.queued_per_principal,
-            });
+            return Err(Refusal::PrincipalQueueFull { limit: self.limits.queued_per_principal });
         }
         Ok(())
     }
@@ -142,11 +138,7 @@ impl Admission {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits {
-        running: 2,
-        queued_per_principal: 3,
-        queued: 4,
-    };
+    const LIMITS: Limits = Limits { running: 2, queued_per_principal: 3, queued: 4 };
 
     fn job(number: u8) -> JobId {
         JobId::from_random([number; 16])
@@ -158,10 +150,7 @@ mod tests {
 
     #[test]
     fn principals_take_turns() {
-        let mut admission = Admission::new(Limits {
-            running: 10,
-            ..LIMITS
-        });
+        let mut admission = Admission::new(Limits { running: 10, ..LIMITS });
         for number in 1..=3 {
             admission.enqueue(job(number), principal("greedy"));
         }
@@ -188,16 +177,10 @@ mod tests {
         for number in 1..=3 {
             admission.enqueue(job(number), principal("a"));
         }
-        assert_eq!(
-            admission.check(&principal("a")),
-            Err(Refusal::PrincipalQueueFull { limit: 3 })
-        );
+        assert_eq!(admission.check(&principal("a")), Err(Refusal::PrincipalQueueFull { limit: 3 }));
         assert_eq!(admission.check(&principal("b")), Ok(()));
         admission.enqueue(job(4), principal("b"));
-        assert_eq!(
-            admission.check(&principal("c")),
-            Err(Refusal::QueueFull { limit: 4 })
-        );
+        assert_eq!(admission.check(&principal("c")), Err(Refusal::QueueFull { limit: 4 }));
         admission.drain();
         assert_eq!(admission.check(&principal("c")), Err(Refusal::Draining));
     }

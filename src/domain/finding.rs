@@ -79,10 +79,7 @@ mod tests {
 
     #[test]
     fn escapes_and_bidi_overrides_do_not_pass() {
-        assert_eq!(
-            clean_text("a\u{1b}[31mred\u{202e}x\u{200b}y\nz", 100),
-            "a[31mredxy z"
-        );
+        assert_eq!(clean_text("a\u{1b}[31mred\u{202e}x\u{200b}y\nz", 100), "a[31mredxy z");
     }
 
     #[test]

@@ -56,12 +56,7 @@ pub fn stamp(mut findings: Vec<Finding>, mut source: impl FnMut(&str) -> Option<
 }
 
 fn sort_key(finding: &Finding) -> impl Ord + '_ {
-    (
-        &finding.location,
-        &finding.tool.0,
-        &finding.rule,
-        &finding.message,
-    )
+    (&finding.location, &finding.tool.0, &finding.rule, &finding.message)
 }
 
 type Identity = [u8; 32];
@@ -85,10 +80,7 @@ fn fingerprint(identity: &Identity, occurrence: u32) -> String {
     hasher.update(identity);
     hasher.update(occurrence.to_be_bytes());
     let digest = hasher.finalize();
-    digest[..FINGERPRINT_BYTES]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest[..FINGERPRINT_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The text of one file, ready to be asked for its lines.
@@ -100,10 +92,7 @@ struct Text {
 impl Text {
     fn of(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
-        Self {
-            hashes: line_hashes(&text),
-            lines: lines(&text),
-        }
+        Self { hashes: line_hashes(&text), lines: lines(&text) }
     }
 
     fn line(&self, number: u32) -> Option<&str> {
@@ -123,10 +112,7 @@ fn nth(lines: &[String], number: u32) -> Option<&str> {
 
 /// Lines end with LF, CR or CRLF, as in the line hash.
 fn lines(text: &str) -> Vec<String> {
-    text.replace("\r\n", "\n")
-        .split(['\n', '\r'])
-        .map(str::to_owned)
-        .collect()
+    text.replace("\r\n", "\n").split(['\n', '\r']).map(str::to_owned).collect()
 }
 
 /// The hash of every line as `hex:occurrence`, the way github/codeql-action computes

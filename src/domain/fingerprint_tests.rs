@@ -18,12 +18,7 @@ fn line_hashes_are_those_of_codeql_action() {
     assert_eq!(line_hashes(""), ["c129715d7a2bc9a3:1"]);
     assert_eq!(
         line_hashes(" a\nb\n  \t\tc\n d"),
-        [
-            "271789c17abda88f:1",
-            "54703d4cd895b18:1",
-            "180aee12dab6264:1",
-            "a23a3dc5e078b07b:1"
-        ]
+        ["271789c17abda88f:1", "54703d4cd895b18:1", "180aee12dab6264:1", "a23a3dc5e078b07b:1"]
     );
     for text in [
         " hello; \t\nworld!!!\n\n\n  \t\tGreetings\n End\n",
@@ -55,21 +50,14 @@ fn equal_lines_are_counted_and_the_end_of_the_file_is_seen_from_afar() {
 }
 
 fn finding(rule: &str, path: &str, line: Option<u32>) -> Finding {
-    let region = line.map(|start_line| Region {
-        start_line,
-        start_column: None,
-        end_line: None,
-        end_column: None,
-    });
+    let region =
+        line.map(|start_line| Region { start_line, start_column: None, end_line: None, end_column: None });
     Finding {
         tool: ToolName("t".into()),
         rule: rule.into(),
         severity: Severity::High,
         message: "m".into(),
-        location: Location {
-            path: path.into(),
-            region,
-        },
+        location: Location { path: path.into(), region },
         cwe: vec![],
         help: None,
         fingerprint: String::new(),
@@ -78,19 +66,13 @@ fn finding(rule: &str, path: &str, line: Option<u32>) -> Finding {
 
 fn fingerprints(findings: Vec<Finding>, text: &str) -> Vec<String> {
     let stamped = stamp(findings, |_| Some(text.as_bytes().to_vec()));
-    stamped
-        .into_iter()
-        .map(|stamped| stamped.finding.fingerprint)
-        .collect()
+    stamped.into_iter().map(|stamped| stamped.finding.fingerprint).collect()
 }
 
 #[test]
 fn a_finding_is_the_same_when_its_line_moves_or_is_indented() {
     let before = fingerprints(vec![finding("R", "a.py", Some(1))], "eval(x)\n");
-    let after = fingerprints(
-        vec![finding("R", "a.py", Some(3))],
-        "# new\n\n    eval(x)  \nmore\n",
-    );
+    let after = fingerprints(vec![finding("R", "a.py", Some(3))], "# new\n\n    eval(x)  \nmore\n");
     assert_eq!(before, after);
 }
 
@@ -143,10 +125,7 @@ fn a_source_that_is_gone_or_shorter_costs_the_hash_only() {
 #[test]
 fn a_finding_without_a_region_has_the_hash_of_the_first_line() {
     let stamped = stamp(vec![finding("R", "a.py", None)], |_| Some(b" a\nb".to_vec()));
-    assert_eq!(
-        stamped[0].line_hash.as_deref(),
-        line_hashes(" a\nb").first().map(String::as_str)
-    );
+    assert_eq!(stamped[0].line_hash.as_deref(), line_hashes(" a\nb").first().map(String::as_str));
 }
 
 #[test]
@@ -157,8 +136,5 @@ fn each_file_is_read_once() {
         asked.push(path.to_owned());
         Some(b"x".to_vec())
     });
-    assert_eq!(
-        (stamped.len(), asked),
-        (10, vec!["a.py".to_owned(), "b.py".to_owned()])
-    );
+    assert_eq!((stamped.len(), asked), (10, vec!["a.py".to_owned(), "b.py".to_owned()]));
 }

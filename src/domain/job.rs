@@ -131,24 +131,11 @@ pub enum JobEvent {
     /// Its runs are known; those that do not apply have ended already.
     Planned { runs: Vec<RunView> },
     /// A run went on to another state that is not its end.
-    RunMoved {
-        run: RunId,
-        to: RunState,
-        tool_version: Option<String>,
-    },
+    RunMoved { run: RunId, to: RunState, tool_version: Option<String> },
     /// A run ended, with its findings by severity.
-    RunEnded {
-        run: RunId,
-        ended: Ended,
-        counts: [u32; 5],
-    },
+    RunEnded { run: RunId, ended: Ended, counts: [u32; 5] },
     /// The job is over; runs still open end as `open_runs` says.
-    Ended {
-        state: JobState,
-        error: Option<String>,
-        at: String,
-        open_runs: Outcome,
-    },
+    Ended { state: JobState, error: Option<String>, at: String, open_runs: Outcome },
 }
 
 impl JobView {
@@ -182,18 +169,9 @@ impl JobView {
                 self.left_out = left_out;
             }
             JobEvent::Planned { runs } => self.runs = runs,
-            JobEvent::RunMoved {
-                run,
-                to,
-                tool_version,
-            } => return self.run_moved(run, to, tool_version),
+            JobEvent::RunMoved { run, to, tool_version } => return self.run_moved(run, to, tool_version),
             JobEvent::RunEnded { run, ended, counts } => return self.run_ended(run, ended, counts),
-            JobEvent::Ended {
-                state,
-                error,
-                at,
-                open_runs,
-            } => {
+            JobEvent::Ended { state, error, at, open_runs } => {
                 self.state = state;
                 self.error = error;
                 self.ended_at = Some(at);
@@ -204,9 +182,7 @@ impl JobView {
     }
 
     fn open_run(&mut self, run: RunId) -> Option<&mut RunView> {
-        self.runs
-            .iter_mut()
-            .find(|view| view.id == run && !matches!(view.state, RunState::Ended(_)))
+        self.runs.iter_mut().find(|view| view.id == run && !matches!(view.state, RunState::Ended(_)))
     }
 
     fn run_moved(&mut self, run: RunId, to: RunState, tool_version: Option<String>) -> bool {
@@ -232,11 +208,7 @@ impl JobView {
     fn end_open_runs(&mut self, outcome: &Outcome) {
         for view in &mut self.runs {
             if !matches!(view.state, RunState::Ended(_)) {
-                let ended = Ended {
-                    outcome: outcome.clone(),
-                    coverage: Coverage::default(),
-                    elapsed_ms: 0,
-                };
+                let ended = Ended { outcome: outcome.clone(), coverage: Coverage::default(), elapsed_ms: 0 };
                 view.state = RunState::Ended(ended);
             }
         }
@@ -244,10 +216,7 @@ impl JobView {
 
     /// Runs that have not ended.
     pub fn open_runs(&self) -> impl Iterator<Item = RunId> + '_ {
-        self.runs
-            .iter()
-            .filter(|view| !matches!(view.state, RunState::Ended(_)))
-            .map(|view| view.id)
+        self.runs.iter().filter(|view| !matches!(view.state, RunState::Ended(_))).map(|view| view.id)
     }
 
     /// What the job says about its target now.
@@ -305,13 +274,7 @@ impl RunState {
     }
 
     const fn has_looked(&self) -> bool {
-        matches!(
-            self,
-            Self::Ended(Ended {
-                outcome: Outcome::Findings { .. } | Outcome::Clean,
-                ..
-            })
-        )
+        matches!(self, Self::Ended(Ended { outcome: Outcome::Findings { .. } | Outcome::Clean, .. }))
     }
 }
 

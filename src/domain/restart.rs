@@ -15,10 +15,7 @@ pub struct Intensity {
 impl Default for Intensity {
     /// OTP's guidance for a burst that a sustained failure still exceeds.
     fn default() -> Self {
-        Self {
-            restarts: 5,
-            period: Duration::from_secs(30),
-        }
+        Self { restarts: 5, period: Duration::from_secs(30) }
     }
 }
 
@@ -31,10 +28,7 @@ pub struct Window {
 
 impl Window {
     pub fn new(intensity: Intensity) -> Self {
-        Self {
-            intensity,
-            times: VecDeque::new(),
-        }
+        Self { intensity, times: VecDeque::new() }
     }
 
     pub fn intensity(&self) -> Intensity {
@@ -68,11 +62,7 @@ pub struct Jitter(pub u8);
 
 impl Backoff {
     /// Restart at once, as OTP does; only the intensity bounds it.
-    pub const NONE: Self = Self {
-        first: Duration::ZERO,
-        cap: Duration::ZERO,
-        steady: Duration::ZERO,
-    };
+    pub const NONE: Self = Self { first: Duration::ZERO, cap: Duration::ZERO, steady: Duration::ZERO };
 
     /// For what owns something slow to recover: 1 s doubling to 60 s, forgotten after 10 minutes.
     pub const MANAGER: Self = Self {
@@ -83,10 +73,7 @@ impl Backoff {
 
     /// The wait after `failures` earlier failures in a row: at least half of the doubled delay, at most all of it.
     pub fn delay(&self, failures: u32, jitter: Jitter) -> Duration {
-        let doubled = self
-            .first
-            .saturating_mul(2_u32.saturating_pow(failures))
-            .min(self.cap);
+        let doubled = self.first.saturating_mul(2_u32.saturating_pow(failures)).min(self.cap);
         let half = doubled / 2;
         half + half * u32::from(jitter.0) / 256
     }

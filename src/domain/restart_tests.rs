@@ -2,10 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn window(restarts: u32, seconds: u64) -> Window {
-    Window::new(Intensity {
-        restarts,
-        period: Duration::from_secs(seconds),
-    })
+    Window::new(Intensity { restarts, period: Duration::from_secs(seconds) })
 }
 
 #[test]
@@ -21,10 +18,7 @@ fn restarts_older_than_the_period_are_forgotten() {
     let mut window = window(1, 10);
     assert!(window.record(Duration::from_secs(0)));
     assert!(window.record(Duration::from_millis(10_001)));
-    assert!(
-        !window.record(Duration::from_millis(20_001)),
-        "exactly one period old still counts"
-    );
+    assert!(!window.record(Duration::from_millis(20_001)), "exactly one period old still counts");
 }
 
 #[test]
@@ -34,18 +28,10 @@ fn no_restart_is_allowed_by_zero() {
 
 #[test]
 fn backoff_doubles_to_its_cap() {
-    let backoff = Backoff {
-        first: Duration::from_secs(1),
-        cap: Duration::from_secs(60),
-        steady: Duration::ZERO,
-    };
-    let at_least: Vec<u64> = (0..8)
-        .map(|n| backoff.delay(n, Jitter(0)).as_millis() as u64)
-        .collect();
-    assert_eq!(
-        at_least,
-        [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
-    );
+    let backoff =
+        Backoff { first: Duration::from_secs(1), cap: Duration::from_secs(60), steady: Duration::ZERO };
+    let at_least: Vec<u64> = (0..8).map(|n| backoff.delay(n, Jitter(0)).as_millis() as u64).collect();
+    assert_eq!(at_least, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
 }
 
 #[test]

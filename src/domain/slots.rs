@@ -27,10 +27,7 @@ impl Weight {
     }
 
     fn at_most(self, capacity: Self) -> Self {
-        Self {
-            cpu: self.cpu.min(capacity.cpu),
-            memory_mib: self.memory_mib.min(capacity.memory_mib),
-        }
+        Self { cpu: self.cpu.min(capacity.cpu), memory_mib: self.memory_mib.min(capacity.memory_mib) }
     }
 }
 
@@ -61,27 +58,14 @@ const OVERTAKEN_MAX: u64 = 32;
 impl Slots {
     /// A capacity of nothing would hold every run for ever: it is taken as one core and 256 MiB.
     pub fn new(capacity: Weight) -> Self {
-        let capacity = Weight {
-            cpu: capacity.cpu.max(1),
-            memory_mib: capacity.memory_mib.max(256),
-        };
-        Self {
-            capacity,
-            granted: BTreeMap::new(),
-            waiting: Vec::new(),
-            next_ticket: 0,
-        }
+        let capacity = Weight { cpu: capacity.cpu.max(1), memory_mib: capacity.memory_mib.max(256) };
+        Self { capacity, granted: BTreeMap::new(), waiting: Vec::new(), next_ticket: 0 }
     }
 
     /// A run asks. One that weighs more than there is runs alone rather than never.
     pub fn ask(&mut self, run: RunId, weight: Weight, cost: u32) {
         let weight = weight.at_most(self.capacity);
-        self.waiting.push(Waiting {
-            run,
-            weight,
-            cost,
-            ticket: self.next_ticket,
-        });
+        self.waiting.push(Waiting { run, weight, cost, ticket: self.next_ticket });
         self.next_ticket += 1;
     }
 
@@ -93,23 +77,14 @@ impl Slots {
 
     /// The runs that may start now; they hold their slots from here on.
     pub fn grant(&mut self) -> Vec<RunId> {
-        let oldest = self
-            .waiting
-            .iter()
-            .map(|waiting| waiting.ticket)
-            .min()
-            .unwrap_or(self.next_ticket);
+        let oldest = self.waiting.iter().map(|waiting| waiting.ticket).min().unwrap_or(self.next_ticket);
         let overdue = self.next_ticket - oldest > OVERTAKEN_MAX;
         if overdue {
             self.waiting.sort_by_key(|waiting| waiting.ticket);
         } else {
-            self.waiting
-                .sort_by_key(|waiting| (std::cmp::Reverse(waiting.cost), waiting.ticket));
+            self.waiting.sort_by_key(|waiting| (std::cmp::Reverse(waiting.cost), waiting.ticket));
         }
-        let mut used = self
-            .granted
-            .values()
-            .fold(Weight::default(), |sum, weight| sum.plus(*weight));
+        let mut used = self.granted.values().fold(Weight::default(), |sum, weight| sum.plus(*weight));
         let mut started = Vec::new();
         let mut blocked = false;
         self.waiting.retain(|waiting| {
@@ -177,11 +152,7 @@ mod tests {
         let mut holding = run(200);
         for number in 1..100 {
             slots.ask(run(number), weight(1, 1), 9);
-            assert_eq!(
-                slots.grant(),
-                [run(number)],
-                "a small one always fits beside the other"
-            );
+            assert_eq!(slots.grant(), [run(number)], "a small one always fits beside the other");
             slots.give_back(holding);
             holding = run(number);
             if number == 31 {

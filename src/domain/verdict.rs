@@ -23,11 +23,7 @@ pub enum Ending {
     /// Somebody asked for it to stop.
     Cancelled,
     /// It never ran.
-    NotStarted {
-        reason: FailureReason,
-        detail: String,
-        advice: Option<String>,
-    },
+    NotStarted { reason: FailureReason, detail: String, advice: Option<String> },
 }
 
 /// What an exit code of a tool means, from its manifest. A code alone never proves a clean run: it only says whether
@@ -41,11 +37,7 @@ pub enum ExitMeaning {
     /// The report decides.
     Either,
     /// The tool says that it failed.
-    Failed {
-        reason: FailureReason,
-        detail: String,
-        advice: Option<String>,
-    },
+    Failed { reason: FailureReason, detail: String, advice: Option<String> },
 }
 
 /// What a parser makes of a tool's report.
@@ -102,31 +94,16 @@ pub struct Evidence {
 
 /// Decides what a run proves.
 pub fn verdict(evidence: Evidence) -> Verdict {
-    let Evidence {
-        expected,
-        ending,
-        report,
-        stderr_tail,
-    } = evidence;
+    let Evidence { expected, ending, report, stderr_tail } = evidence;
     let believed = believe(ending, report);
     let report = match believed {
         Ok(report) => report,
         Err(NoStatement::Cancelled) => {
             return no_statement(Outcome::Cancelled, &expected, "the run was cancelled");
         }
-        Err(NoStatement::Failed {
-            reason,
-            detail,
-            advice,
-        }) => {
+        Err(NoStatement::Failed { reason, detail, advice }) => {
             let retryable = reason.retryable();
-            let failure = Failure {
-                reason,
-                detail,
-                advice,
-                stderr_tail,
-                retryable,
-            };
+            let failure = Failure { reason, detail, advice, stderr_tail, retryable };
             return no_statement(Outcome::Failed(failure), &expected, "the run failed");
         }
     };
@@ -142,58 +119,37 @@ pub fn verdict(evidence: Evidence) -> Verdict {
             stderr_tail,
             retryable: false,
         };
-        return Verdict {
-            outcome: Outcome::Failed(failure),
-            coverage,
-            findings: Vec::new(),
-        };
+        return Verdict { outcome: Outcome::Failed(failure), coverage, findings: Vec::new() };
     }
     let outcome = match u32::try_from(report.findings.len()).unwrap_or(u32::MAX) {
         0 => Outcome::Clean,
         count => Outcome::Findings { count },
     };
-    Verdict {
-        outcome,
-        coverage,
-        findings: report.findings,
-    }
+    Verdict { outcome, coverage, findings: report.findings }
 }
 
 enum NoStatement {
     Cancelled,
-    Failed {
-        reason: FailureReason,
-        detail: String,
-        advice: Option<String>,
-    },
+    Failed { reason: FailureReason, detail: String, advice: Option<String> },
 }
 
 fn failed(reason: FailureReason, detail: String) -> NoStatement {
-    NoStatement::Failed {
-        reason,
-        detail,
-        advice: None,
-    }
+    NoStatement::Failed { reason, detail, advice: None }
 }
 
 fn believe(ending: Ending, report: Result<Report, UnreadableReport>) -> Result<Report, NoStatement> {
     let (code, meaning) = match ending {
         Ending::Exited { code, meaning } => (code, meaning),
         Ending::Signalled { signal } => {
-            return Err(failed(
-                FailureReason::Signalled,
-                format!("the tool was ended by signal {signal}"),
-            ));
+            return Err(failed(FailureReason::Signalled, format!("the tool was ended by signal {signal}")));
         }
         Ending::MemoryExceeded { limit_mib } => {
             let detail = format!("the tool was ended by the kernel at its memory limit of {limit_mib} MiB");
             return Err(failed(FailureReason::MemoryExceeded, detail));
         }
         Ending::TimedOut { after } => {
-            let detail = format!(
-                "the tool was still running after {:.1} s and was killed",
-                after.as_secs_f64()
-            );
+            let detail =
+                format!("the tool was still running after {:.1} s and was killed", after.as_secs_f64());
             return Err(failed(FailureReason::TimedOut, detail));
         }
         Ending::Flooded { bytes } => {
@@ -201,29 +157,12 @@ fn believe(ending: Ending, report: Result<Report, UnreadableReport>) -> Result<R
             return Err(failed(FailureReason::OutputFlood, detail));
         }
         Ending::Cancelled => return Err(NoStatement::Cancelled),
-        Ending::NotStarted {
-            reason,
-            detail,
-            advice,
-        } => {
-            return Err(NoStatement::Failed {
-                reason,
-                detail,
-                advice,
-            });
+        Ending::NotStarted { reason, detail, advice } => {
+            return Err(NoStatement::Failed { reason, detail, advice });
         }
     };
-    if let ExitMeaning::Failed {
-        reason,
-        detail,
-        advice,
-    } = meaning
-    {
-        return Err(NoStatement::Failed {
-            reason,
-            detail,
-            advice,
-        });
+    if let ExitMeaning::Failed { reason, detail, advice } = meaning {
+        return Err(NoStatement::Failed { reason, detail, advice });
     }
     let report = report.map_err(|unreadable| failed(unreadable.reason, unreadable.detail))?;
     // A report that contradicts the exit code is a report cut short or a tool we do not understand: no statement.
@@ -241,29 +180,15 @@ fn believe(ending: Ending, report: Result<Report, UnreadableReport>) -> Result<R
 }
 
 fn no_statement(outcome: Outcome, expected: &BTreeSet<String>, why: &str) -> Verdict {
-    let gaps = expected.iter().take(GAPS_NAMED_MAX).map(|path| Gap {
-        path: path.clone(),
-        why: why.to_owned(),
-    });
+    let gaps =
+        expected.iter().take(GAPS_NAMED_MAX).map(|path| Gap { path: path.clone(), why: why.to_owned() });
     let count = u32::try_from(expected.len()).unwrap_or(u32::MAX);
-    let coverage = Coverage {
-        expected: count,
-        examined: 0,
-        missed: count,
-        gaps: gaps.collect(),
-    };
-    Verdict {
-        outcome,
-        coverage,
-        findings: Vec::new(),
-    }
+    let coverage = Coverage { expected: count, examined: 0, missed: count, gaps: gaps.collect() };
+    Verdict { outcome, coverage, findings: Vec::new() }
 }
 
 fn coverage(expected: &BTreeSet<String>, examined: &Examined, gaps: &[Gap]) -> Coverage {
-    let named: BTreeMap<&str, &str> = gaps
-        .iter()
-        .map(|gap| (gap.path.as_str(), gap.why.as_str()))
-        .collect();
+    let named: BTreeMap<&str, &str> = gaps.iter().map(|gap| (gap.path.as_str(), gap.why.as_str())).collect();
     let why_missed = |path: &str| match (named.get(path), examined) {
         (Some(why), _) => Some((*why).to_owned()),
         (None, Examined::Whole) => None,
@@ -279,10 +204,7 @@ fn coverage(expected: &BTreeSet<String>, examined: &Examined, gaps: &[Gap]) -> C
             Some(why) => {
                 coverage.missed += 1;
                 if coverage.gaps.len() < GAPS_NAMED_MAX {
-                    coverage.gaps.push(Gap {
-                        path: path.clone(),
-                        why,
-                    });
+                    coverage.gaps.push(Gap { path: path.clone(), why });
                 }
             }
         }

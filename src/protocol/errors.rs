@@ -28,10 +28,7 @@ pub enum WireError {
     #[error("this transport speaks the initialize handshake; {requested} is not served yet")]
     UnsupportedVersion { requested: String },
     #[error("{what}")]
-    Overloaded {
-        what: &'static str,
-        retry_after: Duration,
-    },
+    Overloaded { what: &'static str, retry_after: Duration },
     #[error("more than {per_second} requests per second")]
     RateLimited { per_second: u32, retry_after: Duration },
     #[error("the daemon is shutting down; connect again")]
@@ -219,14 +216,8 @@ mod tests {
     fn own_codes_stay_out_of_the_reserved_range() {
         let wait = Duration::from_millis(20);
         let own = [
-            WireError::Overloaded {
-                what: "busy",
-                retry_after: wait,
-            },
-            WireError::RateLimited {
-                per_second: 20,
-                retry_after: wait,
-            },
+            WireError::Overloaded { what: "busy", retry_after: wait },
+            WireError::RateLimited { per_second: 20, retry_after: wait },
             WireError::Draining,
             WireError::AnswerTooLarge { bytes: 2, limit: 1 },
         ];
@@ -237,22 +228,14 @@ mod tests {
 
     #[test]
     fn what_may_be_retried_says_when() {
-        let data = WireError::Overloaded {
-            what: "busy",
-            retry_after: Duration::from_micros(3),
-        }
-        .to_data();
+        let data = WireError::Overloaded { what: "busy", retry_after: Duration::from_micros(3) }.to_data();
         assert_eq!(data.data, Some(json!({"retryAfterMs": 1})));
         assert_eq!(WireError::Internal.to_data().data, None);
     }
 
     #[test]
     fn close_texts_fit_a_control_frame() {
-        for reason in [
-            CloseReason::BinaryMessage,
-            CloseReason::InternalError,
-            CloseReason::SlowConsumer,
-        ] {
+        for reason in [CloseReason::BinaryMessage, CloseReason::InternalError, CloseReason::SlowConsumer] {
             assert!(reason.text().len() <= 123, "{reason:?}");
         }
     }

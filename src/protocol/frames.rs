@@ -24,20 +24,12 @@ pub struct FrameWatch {
 
 #[derive(Debug, Clone, Copy)]
 enum At {
-    Header {
-        bytes: [u8; HEADER_BYTES_MAX],
-        read: usize,
-    },
-    Payload {
-        left: u64,
-    },
+    Header { bytes: [u8; HEADER_BYTES_MAX], read: usize },
+    Payload { left: u64 },
 }
 
 impl At {
-    const START: Self = Self::Header {
-        bytes: [0; HEADER_BYTES_MAX],
-        read: 0,
-    };
+    const START: Self = Self::Header { bytes: [0; HEADER_BYTES_MAX], read: 0 };
 }
 
 impl FrameWatch {
@@ -75,11 +67,7 @@ impl FrameWatch {
             At::Header { bytes, read } => {
                 if let Some(length) = payload_length(&bytes[..read]) {
                     self.count(bytes[0], now)?;
-                    self.at = if length == 0 {
-                        At::START
-                    } else {
-                        At::Payload { left: length }
-                    };
+                    self.at = if length == 0 { At::START } else { At::Payload { left: length } };
                 }
             }
         }
@@ -100,11 +88,7 @@ impl FrameWatch {
             };
         }
         self.fragments = if last { 0 } else { self.fragments + 1 };
-        if self.fragments > FRAGMENTS_MAX {
-            Err(CloseReason::TooManyFragments)
-        } else {
-            Ok(())
-        }
+        if self.fragments > FRAGMENTS_MAX { Err(CloseReason::TooManyFragments) } else { Ok(()) }
     }
 }
 
@@ -126,11 +110,7 @@ fn payload_length(header: &[u8]) -> Option<u64> {
     if header.len() < 2 + length_bytes + mask_bytes {
         return None;
     }
-    let long = || {
-        header[2..2 + length_bytes]
-            .iter()
-            .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
-    };
+    let long = || header[2..2 + length_bytes].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     Some(short.unwrap_or_else(long))
 }
 
@@ -164,10 +144,7 @@ mod tests {
         assert_eq!(watch.feed(&frame(0x01, 1), now), Ok(()));
         let flood: Vec<u8> = (1..FRAGMENTS_MAX).flat_map(|_| frame(0x00, 1)).collect();
         assert_eq!(watch.feed(&flood, now), Ok(()));
-        assert_eq!(
-            watch.feed(&frame(0x00, 0), now),
-            Err(CloseReason::TooManyFragments)
-        );
+        assert_eq!(watch.feed(&frame(0x00, 0), now), Err(CloseReason::TooManyFragments));
     }
 
     #[test]
@@ -176,10 +153,7 @@ mod tests {
         let mut watch = FrameWatch::new(now);
         let allowed: Vec<u8> = (0..CONTROL_FRAMES_MAX).flat_map(|_| frame(0x89, 4)).collect();
         assert_eq!(watch.feed(&allowed, now), Ok(()));
-        assert_eq!(
-            watch.feed(&frame(0x8a, 0), now),
-            Err(CloseReason::TooManyControlFrames)
-        );
+        assert_eq!(watch.feed(&frame(0x8a, 0), now), Err(CloseReason::TooManyControlFrames));
         let later = now + CONTROL_FRAMES_WINDOW;
         let mut watch = FrameWatch::new(now);
         assert_eq!(watch.feed(&allowed, now), Ok(()));

@@ -26,14 +26,10 @@ impl Id {
         let first = raw.get().bytes().next();
         let named = matches!(first, Some(b'"' | b'-' | b'0'..=b'9'));
         if !named {
-            return Err(WireError::InvalidRequest(
-                "id must be a string or a number".into(),
-            ));
+            return Err(WireError::InvalidRequest("id must be a string or a number".into()));
         }
         if raw.get().len() > ID_BYTES_MAX {
-            return Err(WireError::InvalidRequest(
-                format!("id is longer than {ID_BYTES_MAX} bytes").into(),
-            ));
+            return Err(WireError::InvalidRequest(format!("id is longer than {ID_BYTES_MAX} bytes").into()));
         }
         Ok(Self(raw))
     }
@@ -120,33 +116,18 @@ pub fn parse(text: &str, depth_max: usize) -> Result<Incoming, Rejected> {
         )));
     }
     let envelope: Envelope = serde_json::from_str(text).map_err(|error| {
-        nameless(WireError::InvalidRequest(
-            format!("not a JSON-RPC message: {error}").into(),
-        ))
+        nameless(WireError::InvalidRequest(format!("not a JSON-RPC message: {error}").into()))
     })?;
     let id = envelope.id.map(Id::checked).transpose().map_err(nameless)?;
     if envelope.jsonrpc.as_deref() != Some("2.0") {
-        return Err(Rejected {
-            id,
-            error: WireError::InvalidRequest("jsonrpc must be \"2.0\"".into()),
-        });
+        return Err(Rejected { id, error: WireError::InvalidRequest("jsonrpc must be \"2.0\"".into()) });
     }
     let answered = envelope.result.is_some() || envelope.error.is_some();
     match (envelope.method, id) {
-        (Some(method), Some(id)) => Ok(Incoming::Request {
-            id,
-            method,
-            params: envelope.params,
-        }),
-        (Some(method), None) => Ok(Incoming::Notification {
-            method,
-            params: envelope.params,
-        }),
+        (Some(method), Some(id)) => Ok(Incoming::Request { id, method, params: envelope.params }),
+        (Some(method), None) => Ok(Incoming::Notification { method, params: envelope.params }),
         (None, _) if answered => Ok(Incoming::Response),
-        (None, id) => Err(Rejected {
-            id,
-            error: WireError::InvalidRequest("method is missing".into()),
-        }),
+        (None, id) => Err(Rejected { id, error: WireError::InvalidRequest("method is missing".into()) }),
     }
 }
 
@@ -175,34 +156,20 @@ struct Notification<'a, P> {
 pub fn answer<R: Serialize + ?Sized>(id: &Id, result: &R) -> String {
     // Serialising into memory fails only for maps whose keys are not strings; no shape of ours has one.
     to_raw_value(result)
-        .and_then(|result| {
-            serde_json::to_string(&Answer {
-                jsonrpc: "2.0",
-                id,
-                result: &result,
-            })
-        })
+        .and_then(|result| serde_json::to_string(&Answer { jsonrpc: "2.0", id, result: &result }))
         .unwrap_or_else(|_| failure(Some(id), &WireError::Internal))
 }
 
 /// The text of an error answer; `None` where the id could not be read.
 pub fn failure(id: Option<&Id>, error: &WireError) -> String {
-    serde_json::to_string(&Failure {
-        jsonrpc: "2.0",
-        id,
-        error: error.to_data(),
-    })
-    .expect("an error's members are strings and numbers")
+    serde_json::to_string(&Failure { jsonrpc: "2.0", id, error: error.to_data() })
+        .expect("an error's members are strings and numbers")
 }
 
 /// The text of a notification.
 pub fn notification<P: Serialize>(method: &str, params: &P) -> String {
-    serde_json::to_string(&Notification {
-        jsonrpc: "2.0",
-        method,
-        params,
-    })
-    .expect("a notification's members are strings and numbers")
+    serde_json::to_string(&Notification { jsonrpc: "2.0", method, params })
+        .expect("a notification's members are strings and numbers")
 }
 
 #[cfg(test)]

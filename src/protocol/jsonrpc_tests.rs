@@ -11,50 +11,35 @@ fn parse(text: &str) -> Result<Incoming, Rejected> {
 
 fn refused(text: &str) -> (Option<String>, i32) {
     let rejected = parse(text).expect_err(text);
-    (
-        rejected.id.map(|id| id.as_json().to_owned()),
-        rejected.error.code(),
-    )
+    (rejected.id.map(|id| id.as_json().to_owned()), rejected.error.code())
 }
 
 #[test]
 fn ids_are_echoed_unchanged() {
     for id in ["0", "\"a\"", "-7", "12345678901234567890", "1.50", r#""\u0061""#] {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
-        let Ok(Incoming::Request { id: read, method, .. }) = parse(&text) else {
-            panic!("{text}")
-        };
+        let Ok(Incoming::Request { id: read, method, .. }) = parse(&text) else { panic!("{text}") };
         assert_eq!((read.as_json(), method.as_str()), (id, "ping"));
-        assert_eq!(
-            answer(&read, &json!({})),
-            format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#)
-        );
+        assert_eq!(answer(&read, &json!({})), format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#));
     }
 }
 
 #[test]
 fn a_message_without_id_is_a_notification() {
     let text = r#"{"jsonrpc":"2.0","method":"notifications/initialized","params":{"a":1}}"#;
-    let Ok(Incoming::Notification { params, .. }) = parse(text) else {
-        panic!()
-    };
+    let Ok(Incoming::Notification { params, .. }) = parse(text) else { panic!() };
     assert_eq!(params.expect("given").get(), r#"{"a":1}"#);
 }
 
 #[test]
 fn a_null_id_is_no_notification() {
-    assert_eq!(
-        refused(r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#),
-        (None, -32600)
-    );
+    assert_eq!(refused(r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#), (None, -32600));
 }
 
 #[test]
 fn answers_to_us_are_recognised() {
-    for text in [
-        r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
-        r#"{"jsonrpc":"2.0","id":1,"error":{"code":1}}"#,
-    ] {
+    for text in [r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, r#"{"jsonrpc":"2.0","id":1,"error":{"code":1}}"#]
+    {
         assert!(matches!(parse(text), Ok(Incoming::Response)), "{text}");
     }
 }
@@ -109,12 +94,8 @@ fn nesting_is_bounded() {
 
 #[test]
 fn an_id_is_bounded() {
-    let text = |length: usize| {
-        format!(
-            r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#,
-            "x".repeat(length)
-        )
-    };
+    let text =
+        |length: usize| format!(r#"{{"jsonrpc":"2.0","id":"{}","method":"ping"}}"#, "x".repeat(length));
     assert!(parse(&text(ID_BYTES_MAX - 2)).is_ok());
     assert_eq!(refused(&text(ID_BYTES_MAX - 1)), (None, -32600));
 }

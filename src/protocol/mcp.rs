@@ -86,9 +86,7 @@ fn cancelled(params: Option<&RawValue>) -> Option<Id> {
     }
     let params = params?.get();
     let _shape: CancelledNotificationParam = serde_json::from_str(params).ok()?;
-    serde_json::from_str::<Cancelled>(params)
-        .ok()
-        .map(|cancelled| cancelled.request_id)
+    serde_json::from_str::<Cancelled>(params).ok().map(|cancelled| cancelled.request_id)
 }
 
 /// A request of the modern era names its version. Told what is served, its client can choose.
@@ -107,9 +105,7 @@ fn refuse_modern(params: Option<&RawValue>) -> Result<(), WireError> {
     let read: Option<Params> = serde_json::from_str(params.get()).ok();
     match read.and_then(|params| params.meta?.version) {
         None => Ok(()),
-        Some(requested) => Err(WireError::UnsupportedVersion {
-            requested: shortened(&requested),
-        }),
+        Some(requested) => Err(WireError::UnsupportedVersion { requested: shortened(&requested) }),
     }
 }
 
@@ -171,22 +167,13 @@ mod tests {
         assert_eq!(refused("server/discover", Some(meta)).code(), -32601);
         let listing = refused("tools/list", Some(meta));
         assert_eq!(listing.code(), -32022);
-        assert_eq!(
-            listing.to_data().data.expect("data")["supported"][3],
-            "2025-11-25"
-        );
+        assert_eq!(listing.to_data().data.expect("data")["supported"][3], "2025-11-25");
     }
 
     #[test]
     fn a_version_we_speak_is_kept_and_any_other_becomes_ours() {
-        assert_eq!(
-            negotiate(&ProtocolVersion::V_2025_06_18),
-            ProtocolVersion::V_2025_06_18
-        );
-        assert_eq!(
-            negotiate(&ProtocolVersion::V_2026_07_28),
-            ProtocolVersion::V_2025_11_25
-        );
+        assert_eq!(negotiate(&ProtocolVersion::V_2025_06_18), ProtocolVersion::V_2025_06_18);
+        assert_eq!(negotiate(&ProtocolVersion::V_2026_07_28), ProtocolVersion::V_2025_11_25);
         let unheard = serde_json::from_str("\"1999-01-01\"").expect("a version");
         assert_eq!(negotiate(&unheard), ProtocolVersion::V_2025_11_25);
     }
@@ -208,9 +195,6 @@ mod tests {
             };
             assert_eq!(read.as_json(), id);
         }
-        assert!(matches!(
-            Notification::parse("notifications/cancelled", None),
-            Notification::Ignored
-        ));
+        assert!(matches!(Notification::parse("notifications/cancelled", None), Notification::Ignored));
     }
 }

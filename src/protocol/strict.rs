@@ -13,9 +13,7 @@ const MARK: &str = "proctor: ";
 /// Checks `text`, which may nest `depth_max` objects and arrays; says why not.
 pub fn check(text: &str, depth_max: usize) -> Result<(), WireError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    let walked = Walk { left: depth_max }
-        .deserialize(&mut reader)
-        .and_then(|()| reader.end());
+    let walked = Walk { left: depth_max }.deserialize(&mut reader).and_then(|()| reader.end());
     walked.map_err(|error| {
         let said = error.to_string();
         match said.strip_prefix(MARK) {
@@ -60,9 +58,7 @@ impl<'de> Visitor<'de> for Walk {
         let mut keys = Keys::default();
         while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
             if !keys.insert(&key) {
-                return Err(A::Error::custom(format!(
-                    "{MARK}key {key:.64?} occurs twice in one object"
-                )));
+                return Err(A::Error::custom(format!("{MARK}key {key:.64?} occurs twice in one object")));
             }
             map.next_value_seed(inside)?;
         }

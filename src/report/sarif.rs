@@ -41,11 +41,7 @@ pub fn log<'a>(job: &'a JobView, findings: &'a [Stamped]) -> Log<'a> {
         let findings = by_tool.remove(view.tool.0.as_str()).unwrap_or_default();
         run(job, view, &findings)
     });
-    Log {
-        schema: SCHEMA,
-        version: "2.1.0",
-        runs: runs.collect(),
-    }
+    Log { schema: SCHEMA, version: "2.1.0", runs: runs.collect() }
 }
 
 fn run<'a>(job: &'a JobView, view: &'a RunView, findings: &[&'a Stamped]) -> Run<'a> {
@@ -53,9 +49,7 @@ fn run<'a>(job: &'a JobView, view: &'a RunView, findings: &[&'a Stamped]) -> Run
     let rules = Rules::of(findings);
     let results = findings.iter().map(|stamped| result(stamped, &rules)).collect();
     Run {
-        automation_details: Automation {
-            id: format!("proctor/{}/{}", view.tool, job.id),
-        },
+        automation_details: Automation { id: format!("proctor/{}/{}", view.tool, job.id) },
         invocations: [invocation(job, view, findings.len())],
         original_uri_base_ids: BTreeMap::from([(ROOT, base(&job.request.target))]),
         properties: RunProperties {
@@ -79,9 +73,7 @@ fn run<'a>(job: &'a JobView, view: &'a RunView, findings: &[&'a Stamped]) -> Run
 /// Ends with a slash: a relative reference would otherwise replace the last part.
 fn base(target: &str) -> BaseId {
     let path = uri::of_path(target.trim_end_matches('/'));
-    BaseId {
-        uri: format!("file://{path}/"),
-    }
+    BaseId { uri: format!("file://{path}/") }
 }
 
 const fn coverage(view: &RunView) -> Option<&Coverage> {
@@ -93,36 +85,26 @@ const fn coverage(view: &RunView) -> Option<&Coverage> {
 
 fn result<'a>(stamped: &'a Stamped, rules: &Rules<'_>) -> Result<'a> {
     let finding = &stamped.finding;
-    let text = if finding.message.is_empty() {
-        &finding.rule
-    } else {
-        &finding.message
-    };
+    let text = if finding.message.is_empty() { &finding.rule } else { &finding.message };
     Result {
         rule_id: &finding.rule,
         rule_index: rules.index(&finding.rule),
         level: finding.severity.sarif_level(),
         message: Message::new(text.as_str()),
         locations: [location(&finding.location)],
-        partial_fingerprints: stamped.line_hash.as_deref().map(|hash| PartialFingerprints {
-            primary_location_line_hash: hash,
-        }),
-        fingerprints: Fingerprints {
-            proctor: &finding.fingerprint,
-        },
-        properties: ResultProperties {
-            severity: finding.severity.word(),
-        },
+        partial_fingerprints: stamped
+            .line_hash
+            .as_deref()
+            .map(|hash| PartialFingerprints { primary_location_line_hash: hash }),
+        fingerprints: Fingerprints { proctor: &finding.fingerprint },
+        properties: ResultProperties { severity: finding.severity.word() },
     }
 }
 
 fn location(place: &Place) -> Location {
     Location {
         physical_location: Physical {
-            artifact_location: Artifact {
-                uri: uri::of_path(&place.path),
-                uri_base_id: ROOT,
-            },
+            artifact_location: Artifact { uri: uri::of_path(&place.path), uri_base_id: ROOT },
             // GitHub asks for a line: of a file as a whole it is shown at the first.
             region: place.region.map_or_else(Region::first_line, region),
         },
@@ -137,31 +119,18 @@ fn region(lines: Lines) -> Region {
     let start_column = counted(lines.start_column);
     let on_one_line = end_line.is_none_or(|end| end == start_line);
     let after_start = |end: &u32| !on_one_line || start_column.is_some_and(|start| *end >= start);
-    Region {
-        start_line,
-        start_column,
-        end_line,
-        end_column: counted(lines.end_column).filter(after_start),
-    }
+    Region { start_line, start_column, end_line, end_column: counted(lines.end_column).filter(after_start) }
 }
 
 fn invocation<'a>(job: &'a JobView, view: &'a RunView, shown: usize) -> Invocation<'a> {
     let (execution_successful, mut notifications) = match &view.state {
         RunState::Ended(ended) => (has_looked(&ended.outcome), told(ended, shown)),
-        RunState::Waiting | RunState::Running | RunState::Parsing => (
-            false,
-            vec![note(
-                "error",
-                "not_ended",
-                "the run had not ended when this file was made",
-            )],
-        ),
+        RunState::Waiting | RunState::Running | RunState::Parsing => {
+            (false, vec![note("error", "not_ended", "the run had not ended when this file was made")])
+        }
     };
     notifications.extend(left_out(&job.left_out));
-    Invocation {
-        execution_successful,
-        tool_execution_notifications: notifications,
-    }
+    Invocation { execution_successful, tool_execution_notifications: notifications }
 }
 
 const fn has_looked(outcome: &Outcome) -> bool {
@@ -176,9 +145,7 @@ fn told(ended: &Ended, shown: usize) -> Vec<Notification<'_>> {
     match &ended.outcome {
         Outcome::Clean => {}
         Outcome::Findings { count } => {
-            let over = usize::try_from(*count)
-                .unwrap_or(usize::MAX)
-                .saturating_sub(shown);
+            let over = usize::try_from(*count).unwrap_or(usize::MAX).saturating_sub(shown);
             if over > 0 {
                 let text = format!("{over} more findings are not in this file, the least severe ones");
                 notifications.push(note("warning", "findings_over_limit", text));
@@ -193,38 +160,20 @@ fn told(ended: &Ended, shown: usize) -> Vec<Notification<'_>> {
 }
 
 fn failed(failure: &Failure) -> Notification<'_> {
-    let advice = failure
-        .advice
-        .as_deref()
-        .map(|advice| format!("; {advice}"))
-        .unwrap_or_default();
-    note(
-        "error",
-        failure.reason.word(),
-        format!("{}{advice}", failure.detail),
-    )
+    let advice = failure.advice.as_deref().map(|advice| format!("; {advice}")).unwrap_or_default();
+    note("error", failure.reason.word(), format!("{}{advice}", failure.detail))
 }
 
 /// One notification per file that was named, one for the rest.
 fn gaps(coverage: &Coverage) -> impl Iterator<Item = Notification<'_>> {
     let named = coverage.gaps.iter().map(|gap| {
         let mut notification = note("warning", "not_examined", gap.why.as_str());
-        notification.locations.push(location(&Place {
-            path: gap.path.clone(),
-            region: None,
-        }));
+        notification.locations.push(location(&Place { path: gap.path.clone(), region: None }));
         notification
     });
-    let rest = usize::try_from(coverage.missed)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(coverage.gaps.len());
-    let rest = (rest > 0).then(|| {
-        note(
-            "warning",
-            "not_examined",
-            format!("{rest} more files were not examined"),
-        )
-    });
+    let rest = usize::try_from(coverage.missed).unwrap_or(usize::MAX).saturating_sub(coverage.gaps.len());
+    let rest =
+        (rest > 0).then(|| note("warning", "not_examined", format!("{rest} more files were not examined")));
     named.chain(rest)
 }
 
@@ -239,16 +188,9 @@ fn left_out(coverage: &Coverage) -> Option<Notification<'_>> {
         .take(LEFT_OUT_NAMED_MAX)
         .map(|gap| format!("{} ({})", gap.path, gap.why))
         .collect();
-    let more = if named.len() < coverage.missed as usize {
-        ", ..."
-    } else {
-        ""
-    };
-    let text = format!(
-        "{} files of the target were shown to no tool: {}{more}",
-        coverage.missed,
-        named.join(", ")
-    );
+    let more = if named.len() < coverage.missed as usize { ", ..." } else { "" };
+    let text =
+        format!("{} files of the target were shown to no tool: {}{more}", coverage.missed, named.join(", "));
     Some(note("warning", "left_out", text))
 }
 
@@ -257,12 +199,7 @@ fn note<'a>(
     id: &'static str,
     text: impl Into<std::borrow::Cow<'a, str>>,
 ) -> Notification<'a> {
-    Notification {
-        level,
-        descriptor: Named { id },
-        message: Message::new(text),
-        locations: Vec::new(),
-    }
+    Notification { level, descriptor: Named { id }, message: Message::new(text), locations: Vec::new() }
 }
 
 impl Log<'_> {

@@ -38,15 +38,11 @@ pub(super) fn decode(query: QueryDigest, text: &str) -> Result<i64, StoreError> 
         return Err(StoreError::BadCursor);
     }
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| StoreError::BadCursor)?;
-    let (digest, row) = bytes
-        .split_first_chunk::<QUERY_BYTES>()
-        .ok_or(StoreError::BadCursor)?;
+    let (digest, row) = bytes.split_first_chunk::<QUERY_BYTES>().ok_or(StoreError::BadCursor)?;
     if *digest != query.0 {
         return Err(StoreError::BadCursor);
     }
-    row.try_into()
-        .map(i64::from_be_bytes)
-        .map_err(|_| StoreError::BadCursor)
+    row.try_into().map(i64::from_be_bytes).map_err(|_| StoreError::BadCursor)
 }
 
 #[cfg(test)]

@@ -23,12 +23,7 @@ pub enum StoreError {
     #[error("the cursor does not belong to this query; leave it out to start from the first page")]
     BadCursor,
     #[error("job {job} has {count} {what}, at most {limit} are kept")]
-    TooMany {
-        job: JobId,
-        count: usize,
-        limit: usize,
-        what: &'static str,
-    },
+    TooMany { job: JobId, count: usize, limit: usize, what: &'static str },
     /// What is stored cannot be read back: written by another version, or damaged.
     #[error("a stored {what} cannot be read: {why}")]
     Unreadable { what: &'static str, why: String },
@@ -38,9 +33,6 @@ pub enum StoreError {
 
 impl StoreError {
     pub(super) fn unreadable(what: &'static str) -> impl FnOnce(serde_json::Error) -> Self {
-        move |error| Self::Unreadable {
-            what,
-            why: error.to_string(),
-        }
+        move |error| Self::Unreadable { what, why: error.to_string() }
     }
 }

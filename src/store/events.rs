@@ -28,13 +28,9 @@ pub(super) fn append(
     at: &str,
 ) -> Result<u64, StoreError> {
     let sql = "UPDATE jobs SET next_sequence = next_sequence + 1 WHERE job = ?1 RETURNING next_sequence - 1";
-    let sequence: u64 = connection
-        .prepare_cached(sql)?
-        .query_row([key.0], |row| row.get(0))?;
+    let sequence: u64 = connection.prepare_cached(sql)?.query_row([key.0], |row| row.get(0))?;
     let sql = "INSERT INTO events (job, sequence, at, event) VALUES (?1, ?2, ?3, ?4)";
-    connection
-        .prepare_cached(sql)?
-        .execute(params![key.0, sequence, at, json(event)])?;
+    connection.prepare_cached(sql)?.execute(params![key.0, sequence, at, json(event)])?;
     Ok(sequence)
 }
 
@@ -55,11 +51,7 @@ pub fn page(
     let mut rows = statement.query(params![key.0, from, EVENTS_PAGE_MAX])?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
-        events.push(StoredEvent {
-            sequence: row.get(0)?,
-            at: row.get(1)?,
-            event: parse(row, 2, "event")?,
-        });
+        events.push(StoredEvent { sequence: row.get(0)?, at: row.get(1)?, event: parse(row, 2, "event")? });
     }
     Ok(Some(events))
 }

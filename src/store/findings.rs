@@ -57,9 +57,7 @@ pub(super) fn insert(
     findings: &[Stamped],
 ) -> Result<(), StoreError> {
     let sql = "SELECT run FROM runs WHERE id = ?1";
-    let run: i64 = connection
-        .prepare_cached(sql)?
-        .query_row([run.to_string()], |row| row.get(0))?;
+    let run: i64 = connection.prepare_cached(sql)?.query_row([run.to_string()], |row| row.get(0))?;
     let mut worst: Vec<&Stamped> = findings.iter().collect();
     worst.sort_by_key(|stamped| rank(stamped.finding.severity));
     let sql = "INSERT INTO findings (job, run, tool, rule, rank, path, line, start_column, end_line, end_column, message,
@@ -119,10 +117,7 @@ pub fn page(
     let mut rows = select(&transaction, query, after.as_ref(), limit + 1)?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .map(|(row, _)| cursor::encode(digest, *row));
+    let next = rows.last().filter(|_| more).map(|(row, _)| cursor::encode(digest, *row));
     Ok(FindingsPage {
         findings: rows.into_iter().map(|(_, stamped)| stamped).collect(),
         total: total(&transaction, query)?,
@@ -149,10 +144,7 @@ pub fn export(
         path_prefix: None,
     };
     let rows = select(&transaction, &query, None, EXPORT_MAX)?;
-    Ok(Some((
-        view,
-        rows.into_iter().map(|(_, stamped)| stamped).collect(),
-    )))
+    Ok(Some((view, rows.into_iter().map(|(_, stamped)| stamped).collect())))
 }
 
 /// Where a row stands in the order of pages.
@@ -166,16 +158,9 @@ struct Place {
 fn place(connection: &Connection, query: &FindingsQuery, row: i64) -> Result<Place, StoreError> {
     let sql =
         "SELECT rank, path, line FROM findings JOIN jobs USING (job) WHERE finding = ?1 AND principal = ?2";
-    let found = connection
-        .prepare_cached(sql)?
-        .query_row(params![row, query.principal.0], |found| {
-            Ok(Place {
-                rank: found.get(0)?,
-                path: found.get(1)?,
-                line: found.get(2)?,
-                row,
-            })
-        });
+    let found = connection.prepare_cached(sql)?.query_row(params![row, query.principal.0], |found| {
+        Ok(Place { rank: found.get(0)?, path: found.get(1)?, line: found.get(2)?, row })
+    });
     found.optional()?.ok_or(StoreError::BadCursor)
 }
 
@@ -205,12 +190,7 @@ fn select(
          ORDER BY rank, path, line, finding LIMIT :limit",
         scope(query)
     );
-    let start = Place {
-        rank: -1,
-        path: String::new(),
-        line: 0,
-        row: 0,
-    };
+    let start = Place { rank: -1, path: String::new(), line: 0, row: 0 };
     let after = after.unwrap_or(&start);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(named_params! {
@@ -233,10 +213,7 @@ fn select(
 }
 
 fn total(connection: &Connection, query: &FindingsQuery) -> Result<u64, StoreError> {
-    let sql = format!(
-        "SELECT count(*) FROM findings WHERE job IN ({}) AND {FILTERS}",
-        scope(query)
-    );
+    let sql = format!("SELECT count(*) FROM findings WHERE job IN ({}) AND {FILTERS}", scope(query));
     let parameters = named_params! {
         ":principal": query.principal.0,
         ":job": job_id(query),
@@ -244,9 +221,7 @@ fn total(connection: &Connection, query: &FindingsQuery) -> Result<u64, StoreErr
         ":tool": query.tool.as_ref().map(|tool| &tool.0),
         ":prefix": query.path_prefix,
     };
-    Ok(connection
-        .prepare_cached(&sql)?
-        .query_row(parameters, |row| row.get(0))?)
+    Ok(connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?)
 }
 
 fn complete(connection: &Connection, query: &FindingsQuery) -> Result<bool, StoreError> {
@@ -255,9 +230,7 @@ fn complete(connection: &Connection, query: &FindingsQuery) -> Result<bool, Stor
         scope(query)
     );
     let parameters = named_params! { ":principal": query.principal.0, ":job": job_id(query) };
-    let complete: Option<bool> = connection
-        .prepare_cached(&sql)?
-        .query_row(parameters, |row| row.get(0))?;
+    let complete: Option<bool> = connection.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))?;
     Ok(complete.unwrap_or(false))
 }
 
@@ -268,10 +241,7 @@ fn decode(row: &Row<'_>) -> Result<Stamped, StoreError> {
         .into_iter()
         .rev()
         .nth(rank)
-        .ok_or_else(|| StoreError::Unreadable {
-            what: "severity",
-            why: format!("rank {rank}"),
-        })?;
+        .ok_or_else(|| StoreError::Unreadable { what: "severity", why: format!("rank {rank}") })?;
     let line: u32 = row.get(5)?;
     let region = Region {
         start_line: line,
@@ -284,16 +254,10 @@ fn decode(row: &Row<'_>) -> Result<Stamped, StoreError> {
         rule: row.get(2)?,
         severity,
         message: row.get(9)?,
-        location: Location {
-            path: row.get(4)?,
-            region: (line > 0).then_some(region),
-        },
+        location: Location { path: row.get(4)?, region: (line > 0).then_some(region) },
         cwe: parse(row, 10, "list of weaknesses")?,
         help: row.get(11)?,
         fingerprint: row.get(12)?,
     };
-    Ok(Stamped {
-        finding,
-        line_hash: row.get(13)?,
-    })
+    Ok(Stamped { finding, line_hash: row.get(13)? })
 }

@@ -156,10 +156,7 @@ fn one(
     sql: &str,
     parameters: impl rusqlite::Params,
 ) -> Result<Option<(JobKey, JobView)>, StoreError> {
-    let row = connection
-        .prepare_cached(sql)?
-        .query_row(parameters, |row| Ok(decode(row)))
-        .optional()?;
+    let row = connection.prepare_cached(sql)?.query_row(parameters, |row| Ok(decode(row))).optional()?;
     let Some(decoded) = row else { return Ok(None) };
     let (key, mut job) = decoded?;
     job.runs = runs(connection, key)?;
@@ -217,19 +214,10 @@ fn runs(connection: &Connection, key: JobKey) -> Result<Vec<RunView>, StoreError
 }
 
 fn state(word: &str) -> Result<JobState, StoreError> {
-    let all = [
-        JobState::Queued,
-        JobState::Running,
-        JobState::Done,
-        JobState::Failed,
-        JobState::Cancelled,
-    ];
+    let all = [JobState::Queued, JobState::Running, JobState::Done, JobState::Failed, JobState::Cancelled];
     all.into_iter()
         .find(|state| state.word() == word)
-        .ok_or_else(|| StoreError::Unreadable {
-            what: "job state",
-            why: format!("unknown word {word:?}"),
-        })
+        .ok_or_else(|| StoreError::Unreadable { what: "job state", why: format!("unknown word {word:?}") })
 }
 
 const fn conclusion_word(conclusion: Conclusion) -> &'static str {

@@ -33,10 +33,7 @@ pub enum LockError {
 impl Lock {
     /// Takes the lock at `path` or fails at once. Writes our process id into the file, for people.
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
-        let failed = |source| LockError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| LockError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -49,10 +46,9 @@ impl Lock {
                 sign(&mut file).map_err(failed)?;
                 Ok(Self { _file: file })
             }
-            Err((mut file, Errno::EWOULDBLOCK)) => Err(LockError::Held {
-                path: path.to_owned(),
-                holder: holder(&mut file),
-            }),
+            Err((mut file, Errno::EWOULDBLOCK)) => {
+                Err(LockError::Held { path: path.to_owned(), holder: holder(&mut file) })
+            }
             Err((_, errno)) => Err(failed(errno.into())),
         }
     }
@@ -84,10 +80,7 @@ mod tests {
         let first = Lock::acquire(&path).unwrap();
         let error = Lock::acquire(&path).unwrap_err();
         let pid = std::process::id().to_string();
-        assert!(
-            matches!(&error, LockError::Held { holder, .. } if *holder == pid),
-            "{error}"
-        );
+        assert!(matches!(&error, LockError::Held { holder, .. } if *holder == pid), "{error}");
         drop(first);
         Lock::acquire(&path).unwrap();
     }

@@ -41,9 +41,7 @@ pub enum OpenError {
 /// The connection that writes: checks the file that is there, or creates one, and brings its schema up to date.
 pub fn writer(path: &Path) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
-        return Err(OpenError::SqliteTooOld {
-            found: rusqlite::version(),
-        });
+        return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
     if path.exists() {
         // Read-only: closing a connection that may write would copy the log into the file, damaged or not.
@@ -53,10 +51,7 @@ pub fn writer(path: &Path) -> Result<Connection, OpenError> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|error| refused(path, error))?;
     set_up(&connection).map_err(|error| refused(path, error))?;
-    migrate(&mut connection).map_err(|source| OpenError::Schema {
-        path: path.to_owned(),
-        source,
-    })?;
+    migrate(&mut connection).map_err(|source| OpenError::Schema { path: path.to_owned(), source })?;
     Ok(connection)
 }
 
@@ -90,19 +85,15 @@ fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     if verdict == "ok" {
         return Ok(());
     }
-    Err(OpenError::Corrupt {
-        path: path.to_owned(),
-        why: verdict,
-    })
+    Err(OpenError::Corrupt { path: path.to_owned(), why: verdict })
 }
 
 fn refused(path: &Path, error: rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Corrupt {
-            path,
-            why: error.to_string(),
-        },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            OpenError::Corrupt { path, why: error.to_string() }
+        }
         _ => OpenError::Sql { path, source: error },
     }
 }

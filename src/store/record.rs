@@ -65,12 +65,7 @@ fn apply(
 pub fn recover(connection: &Connection, at: &str) -> Result<Vec<JobId>, StoreError> {
     let open = jobs::open_jobs(connection, RECOVERED_MAX)?;
     for job in &open {
-        let record = Record {
-            job: *job,
-            event: orphaned(at),
-            findings: Vec::new(),
-            at: at.to_owned(),
-        };
+        let record = Record { job: *job, event: orphaned(at), findings: Vec::new(), at: at.to_owned() };
         self::record(connection, &record)?;
     }
     Ok(open)

@@ -27,14 +27,10 @@ pub const fn version() -> usize {
 /// Applies what is missing, each migration in one transaction with its number.
 pub fn migrate(connection: &mut Connection) -> Result<(), MigrationError> {
     let failed = |number| move |source| MigrationError::Failed { number, source };
-    let found: usize = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(failed(0))?;
+    let found: usize =
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed(0))?;
     if found > MIGRATIONS.len() {
-        return Err(MigrationError::FromTheFuture {
-            found,
-            known: MIGRATIONS.len(),
-        });
+        return Err(MigrationError::FromTheFuture { found, known: MIGRATIONS.len() });
     }
     for (index, migration) in MIGRATIONS.iter().enumerate().skip(found) {
         let number = index + 1;
@@ -58,23 +54,18 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
         migrate(&mut connection).unwrap();
-        let found: usize = connection
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .unwrap();
+        let found: usize = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
         assert_eq!(found, version());
     }
 
     #[test]
     fn a_database_of_a_newer_proctor_is_refused_and_left_alone() {
         let mut connection = Connection::open_in_memory().unwrap();
-        connection
-            .pragma_update(None, "user_version", version() + 1)
-            .unwrap();
+        connection.pragma_update(None, "user_version", version() + 1).unwrap();
         let error = migrate(&mut connection).unwrap_err();
         assert!(matches!(error, MigrationError::FromTheFuture { .. }), "{error}");
-        let tables: usize = connection
-            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-            .unwrap();
+        let tables: usize =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
         assert_eq!(tables, 0);
     }
 }

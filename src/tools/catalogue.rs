@@ -33,11 +33,7 @@ pub struct ManifestError {
 
 impl ManifestError {
     fn of_file(file: &Path, reason: impl Into<String>) -> Self {
-        Self {
-            file: file.display().to_string(),
-            key: "-".to_owned(),
-            reason: reason.into(),
-        }
+        Self { file: file.display().to_string(), key: "-".to_owned(), reason: reason.into() }
     }
 }
 
@@ -59,9 +55,7 @@ impl Catalogue {
             let text = text.ok_or_else(|| ManifestError::of_file(file.path(), "not UTF-8"));
             (file.path().display().to_string(), text.map(str::to_owned))
         });
-        let mut catalogue = Self {
-            tools: BTreeMap::new(),
-        };
+        let mut catalogue = Self { tools: BTreeMap::new() };
         catalogue.add(texts)?;
         Ok(catalogue)
     }
@@ -74,9 +68,7 @@ impl Catalogue {
     pub fn with_user_dir(directory: &Path) -> Result<Self, Vec<ManifestError>> {
         let mut catalogue = Self::builtin()?;
         let paths = user_manifests(directory).map_err(|error| vec![error])?;
-        let texts = paths
-            .into_iter()
-            .map(|path| (path.display().to_string(), read_bounded(&path)));
+        let texts = paths.into_iter().map(|path| (path.display().to_string(), read_bounded(&path)));
         catalogue.add(texts)?;
         Ok(catalogue)
     }
@@ -105,9 +97,7 @@ impl Catalogue {
     ) -> Result<(), Vec<ManifestError>> {
         let mut errors = Vec::new();
         for (file, text) in texts {
-            let manifest = text
-                .map_err(|error| vec![error])
-                .and_then(|text| read::manifest(&file, &text));
+            let manifest = text.map_err(|error| vec![error]).and_then(|text| read::manifest(&file, &text));
             match manifest {
                 Ok(manifest) => errors.extend(self.add_one(&file, manifest).err()),
                 Err(found) => errors.extend(found),

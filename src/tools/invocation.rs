@@ -47,11 +47,7 @@ pub struct Invocation {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvocationError {
     #[error("{tool}: the {place} directory {path:?} is not absolute")]
-    NotAbsolute {
-        tool: String,
-        place: &'static str,
-        path: PathBuf,
-    },
+    NotAbsolute { tool: String, place: &'static str, path: PathBuf },
     #[error(
         "{tool}: {files} files need more than {ARGUMENT_BYTES_MAX} bytes of arguments; scan a smaller directory"
     )]
@@ -97,10 +93,7 @@ impl Manifest {
         let scope = Scope::new(self, places)?;
         let args = scope.arguments(arguments, files);
         if args.iter().map(|argument| argument.len() + 1).sum::<usize>() > ARGUMENT_BYTES_MAX {
-            return Err(InvocationError::TooManyFiles {
-                tool: self.name.to_string(),
-                files: files.len(),
-            });
+            return Err(InvocationError::TooManyFiles { tool: self.name.to_string(), files: files.len() });
         }
         Ok(Invocation {
             args,
@@ -159,10 +152,7 @@ impl<'a> Scope<'a> {
             ("install", &places.install),
         ];
         match all.into_iter().find(|(_, path)| !path.is_absolute()) {
-            None => Ok(Self {
-                places,
-                config: places.tool_config.join(&manifest.name.0),
-            }),
+            None => Ok(Self { places, config: places.tool_config.join(&manifest.name.0) }),
             Some((place, path)) => Err(InvocationError::NotAbsolute {
                 tool: manifest.name.to_string(),
                 place,
@@ -186,9 +176,7 @@ impl<'a> Scope<'a> {
             match argument {
                 Argument::One(template) => filled.push(self.fill(template, None)),
                 Argument::PerFile(templates) => {
-                    let calls = files
-                        .iter()
-                        .flat_map(|file| templates.iter().map(move |it| (it, file)));
+                    let calls = files.iter().flat_map(|file| templates.iter().map(move |it| (it, file)));
                     filled.extend(calls.map(|(template, file)| self.fill(template, Some(file))));
                 }
             }
@@ -216,10 +204,7 @@ impl<'a> Scope<'a> {
             Place::Install => self.places.install.clone(),
             Place::Report => self.report(),
             // A path of the snapshot is relative; an absolute one would replace the root in `join`.
-            Place::File => self
-                .places
-                .target
-                .join(file.unwrap_or_default().trim_start_matches('/')),
+            Place::File => self.places.target.join(file.unwrap_or_default().trim_start_matches('/')),
         }
     }
 }

@@ -112,15 +112,8 @@ pub enum Place {
 }
 
 impl Place {
-    pub const ALL: [Self; 7] = [
-        Self::Target,
-        Self::Work,
-        Self::Config,
-        Self::Rules,
-        Self::Install,
-        Self::Report,
-        Self::File,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Target, Self::Work, Self::Config, Self::Rules, Self::Install, Self::Report, Self::File];
 
     /// The word between the braces.
     pub const fn word(self) -> &'static str {
@@ -269,14 +262,9 @@ impl<T> ByRule<T> {
         if let Some(exact) = self.0.get(rule) {
             return Some(exact);
         }
-        let prefixes = self
-            .0
-            .iter()
-            .filter_map(|(key, fact)| Some((key.strip_suffix('*')?, fact)));
+        let prefixes = self.0.iter().filter_map(|(key, fact)| Some((key.strip_suffix('*')?, fact)));
         let matching = prefixes.filter(|(prefix, _)| rule.starts_with(prefix));
-        matching
-            .max_by_key(|(prefix, _)| prefix.len())
-            .map(|(_, fact)| fact)
+        matching.max_by_key(|(prefix, _)| prefix.len()).map(|(_, fact)| fact)
     }
 }
 
@@ -320,26 +308,19 @@ impl Manifest {
 
     /// What an exit code means.
     pub fn meaning(&self, code: i32) -> ExitMeaning {
-        self.exits
-            .get(&code)
-            .cloned()
-            .unwrap_or_else(|| ExitMeaning::Failed {
-                reason: FailureReason::UnexpectedExit,
-                detail: format!(
-                    "{} ended with exit code {code}, which its manifest does not know",
-                    self.name
-                ),
-                advice: None,
-            })
+        self.exits.get(&code).cloned().unwrap_or_else(|| ExitMeaning::Failed {
+            reason: FailureReason::UnexpectedExit,
+            detail: format!("{} ended with exit code {code}, which its manifest does not know", self.name),
+            advice: None,
+        })
     }
 }
 
 impl Version {
     /// The version in what the program printed when called with [`Self::args`].
     pub fn find_in(&self, printed: &str) -> Option<String> {
-        let candidates = printed
-            .lines()
-            .filter_map(|line| line.trim_start().strip_prefix(self.after.as_str()));
+        let candidates =
+            printed.lines().filter_map(|line| line.trim_start().strip_prefix(self.after.as_str()));
         let words = candidates.filter_map(|rest| rest.split_whitespace().next());
         let versions = words.map(|word| word.trim_start_matches('v').trim_end_matches(','));
         let mut versions = versions.filter(|word| word.starts_with(|first: char| first.is_ascii_digit()));

@@ -53,10 +53,7 @@ fn all_errors_of_a_file_come_at_once_with_their_keys() {
 fn an_error_names_file_key_and_reason() {
     let found = errors(&bandit().replace("cwd = \"neutral\"", "cwd = \"home\""));
     let lines: Vec<String> = found.iter().map(ManifestError::to_string).collect();
-    assert_eq!(
-        lines,
-        ["tool.toml: run.cwd: \"home\" is none of neutral, target, rules"]
-    );
+    assert_eq!(lines, ["tool.toml: run.cwd: \"home\" is none of neutral, target, rules"]);
 }
 
 #[test]
@@ -70,10 +67,7 @@ fn what_is_no_toml_is_refused_in_one_error() {
 fn a_placeholder_without_a_value_is_refused() {
     for (right, wrong) in [("\"{target}\"", "\"{file}\""), ("\"{target}\"", "\"{target\"")] {
         let found = errors(&bandit().replace(right, wrong));
-        assert!(
-            found.iter().all(|error| error.key.starts_with("run.args")),
-            "{found:?}"
-        );
+        assert!(found.iter().all(|error| error.key.starts_with("run.args")), "{found:?}");
     }
 }
 
@@ -86,22 +80,9 @@ fn a_users_manifests_are_read_beside_ours_and_replace_none() {
     std::fs::write(directory.path().join("c.toml"), &own).expect("written");
     std::fs::write(directory.path().join("notes.txt"), "no manifest").expect("written");
     let found = Catalogue::with_user_dir(directory.path()).expect_err("two are wrong");
-    assert!(
-        found
-            .iter()
-            .any(|error| error.file.ends_with("a.toml") && error.key == "name"),
-        "{found:?}"
-    );
-    assert!(
-        found
-            .iter()
-            .any(|error| error.file.ends_with("b.toml") && error.key == "x"),
-        "{found:?}"
-    );
-    assert!(
-        !found.iter().any(|error| error.file.ends_with("c.toml")),
-        "{found:?}"
-    );
+    assert!(found.iter().any(|error| error.file.ends_with("a.toml") && error.key == "name"), "{found:?}");
+    assert!(found.iter().any(|error| error.file.ends_with("b.toml") && error.key == "x"), "{found:?}");
+    assert!(!found.iter().any(|error| error.file.ends_with("c.toml")), "{found:?}");
 
     std::fs::remove_file(directory.path().join("a.toml")).expect("removed");
     std::fs::remove_file(directory.path().join("b.toml")).expect("removed");
@@ -125,30 +106,17 @@ fn only_files_of_its_kind_are_a_tools_business() {
 
 #[test]
 fn what_a_tool_passes_over_by_its_own_rules_is_not_expected_of_it() {
-    let files = [
-        "a.py",
-        "x/package-lock.json",
-        "x/y.png",
-        "node_modules/a/b.js",
-        "docs/readme",
-        ".env",
-    ];
+    let files = ["a.py", "x/package-lock.json", "x/y.png", "node_modules/a/b.js", "docs/readme", ".env"];
     let of = |name: &str| tool(name).expected(files).into_iter().collect::<Vec<_>>();
     assert_eq!(of("gitleaks"), [".env", "a.py", "docs/readme"]);
-    assert_eq!(
-        of("detect-secrets"),
-        [".env", "a.py", "docs/readme", "node_modules/a/b.js"]
-    );
+    assert_eq!(of("detect-secrets"), [".env", "a.py", "docs/readme", "node_modules/a/b.js"]);
 }
 
 #[test]
 fn an_exit_code_that_nobody_described_is_a_failure() {
     let meaning = tool("bandit").meaning(77);
     let reason = FailureReason::UnexpectedExit;
-    assert!(
-        matches!(meaning, ExitMeaning::Failed { reason: found, .. } if found == reason),
-        "{meaning:?}"
-    );
+    assert!(matches!(meaning, ExitMeaning::Failed { reason: found, .. } if found == reason), "{meaning:?}");
 }
 
 #[test]
@@ -167,10 +135,7 @@ fn a_rules_own_severity_goes_before_the_words_and_the_longest_key_before_shorter
 fn a_version_is_found_in_what_a_program_prints() {
     let say = |name: &str, printed: &str| tool(name).version.find_in(printed);
     assert_eq!(say("eslint", "v10.15.0\n").as_deref(), Some("10.15.0"));
-    assert_eq!(
-        say("bandit", "bandit 1.9.4\n  python version = 3.11.7\n").as_deref(),
-        Some("1.9.4")
-    );
+    assert_eq!(say("bandit", "bandit 1.9.4\n  python version = 3.11.7\n").as_deref(), Some("1.9.4"));
     assert_eq!(say("bandit", "command not found"), None);
     assert_eq!(say("gitleaks", "version is set by build process"), None);
 }

@@ -62,10 +62,7 @@ fn whole(root: Reader<'_>) -> Option<Manifest> {
     let install = root.maybe_table("install").map(install);
     let brought = run.as_ref().is_some_and(|run| run.program.is_some());
     if brought == install.is_some() {
-        root.report(
-            "install",
-            "exactly one of [install] and run.program says where the program is",
-        );
+        root.report("install", "exactly one of [install] and run.program says where the program is");
     }
     root.finish();
     let manifest = Manifest {
@@ -94,31 +91,17 @@ fn version(table: Reader<'_>) -> Option<Version> {
     let args = table.required("args", as_list(as_text));
     let after = table.maybe("after", as_text).unwrap_or_default();
     table.finish();
-    Some(Version {
-        pinned: pinned?,
-        args: args?,
-        after,
-    })
+    Some(Version { pinned: pinned?, args: args?, after })
 }
 
 fn applies(table: Reader<'_>) -> Option<Applies> {
     let files = table.required("files", as_list(as_text));
     let except = table.maybe("except", as_list(as_text)).unwrap_or_default();
-    let leave_out = table
-        .maybe("leave_out", as_list(as_file_glob))
-        .unwrap_or_default();
-    let files_set = files
-        .as_deref()
-        .and_then(|globs| glob_set(&table, "files", globs));
+    let leave_out = table.maybe("leave_out", as_list(as_file_glob)).unwrap_or_default();
+    let files_set = files.as_deref().and_then(|globs| glob_set(&table, "files", globs));
     let except_set = glob_set(&table, "except", &except);
     table.finish();
-    Some(Applies {
-        files: files?,
-        except,
-        leave_out,
-        files_set: files_set?,
-        except_set: except_set?,
-    })
+    Some(Applies { files: files?, except, leave_out, files_set: files_set?, except_set: except_set? })
 }
 
 fn glob_set(table: &Reader<'_>, key: &str, globs: &[String]) -> Option<GlobSet> {
@@ -131,9 +114,7 @@ fn glob_set(table: &Reader<'_>, key: &str, globs: &[String]) -> Option<GlobSet> 
             Err(error) => table.report(key, error.to_string()),
         }
     }
-    set.build()
-        .map_err(|error| table.report(key, error.to_string()))
-        .ok()
+    set.build().map_err(|error| table.report(key, error.to_string())).ok()
 }
 
 fn run(table: Reader<'_>) -> Option<Run> {
@@ -143,11 +124,7 @@ fn run(table: Reader<'_>) -> Option<Run> {
     let args_for_files = table.maybe("args_for_files", as_list(as_argument));
     let cwd = table.required(
         "cwd",
-        as_word(&[
-            ("neutral", Cwd::Neutral),
-            ("target", Cwd::Target),
-            ("rules", Cwd::Rules),
-        ]),
+        as_word(&[("neutral", Cwd::Neutral), ("target", Cwd::Target), ("rules", Cwd::Rules)]),
     );
     let pass_env = table.maybe("pass_env", as_list(as_text)).unwrap_or_default();
     let mut env = BTreeMap::new();
@@ -156,15 +133,7 @@ fn run(table: Reader<'_>) -> Option<Run> {
         env.extend(entries.into_iter().map(|(name, value)| (name.to_owned(), value)));
     }
     table.finish();
-    Some(Run {
-        program,
-        call_per_file,
-        args: args?,
-        args_for_files,
-        cwd: cwd?,
-        pass_env,
-        env,
-    })
+    Some(Run { program, call_per_file, args: args?, args_for_files, cwd: cwd?, pass_env, env })
 }
 
 fn as_argument(value: &Value) -> Result<Argument, String> {
@@ -201,21 +170,13 @@ fn template(value: &Value, refused: &[Place]) -> Result<Template, String> {
 }
 
 fn report(table: Reader<'_>) -> Option<ReportSource> {
-    let streams = [
-        ("stdout", Stream::Stdout),
-        ("stderr", Stream::Stderr),
-        ("file", Stream::File),
-    ];
+    let streams = [("stdout", Stream::Stdout), ("stderr", Stream::Stderr), ("file", Stream::File)];
     let from = table.required("from", as_word(&streams));
     let formats = Format::ALL.map(|format| (format.word(), format));
     let format = table.required("format", as_word(&formats));
     let canary = table.maybe("canary", as_text);
     table.finish();
-    Some(ReportSource {
-        from: from?,
-        format: format?,
-        canary,
-    })
+    Some(ReportSource { from: from?, format: format?, canary })
 }
 
 fn exits(table: Reader<'_>) -> BTreeMap<i32, ExitMeaning> {
@@ -250,9 +211,7 @@ fn as_meaning(value: &Value) -> Result<ExitMeaning, String> {
 }
 
 fn as_failure(table: &Table) -> Result<ExitMeaning, String> {
-    let unknown = table
-        .keys()
-        .find(|key| !["failed", "detail", "advice"].contains(&key.as_str()));
+    let unknown = table.keys().find(|key| !["failed", "detail", "advice"].contains(&key.as_str()));
     if let Some(key) = unknown {
         return Err(format!("unknown key {key:?}; known here: failed, detail, advice"));
     }
@@ -266,11 +225,7 @@ fn as_failure(table: &Table) -> Result<ExitMeaning, String> {
     let reason = as_word(&reasons.map(|reason| (reason.word(), reason)))(reason)?;
     let detail = as_text(table.get("detail").ok_or("the key \"detail\" is missing")?)?;
     let advice = table.get("advice").map(as_text).transpose()?;
-    Ok(ExitMeaning::Failed {
-        reason,
-        detail,
-        advice,
-    })
+    Ok(ExitMeaning::Failed { reason, detail, advice })
 }
 
 fn limits(table: Reader<'_>) -> Option<Limits> {
@@ -287,10 +242,7 @@ fn weights(table: Reader<'_>) -> Option<Weights> {
     let cpu = table.required("cpu", as_count(CPU_MAX));
     let memory_mb = table.required("memory_mb", as_count(MEMORY_MB_MAX));
     table.finish();
-    Some(Weights {
-        cpu: cpu?,
-        memory_mb: u64::from(memory_mb?),
-    })
+    Some(Weights { cpu: cpu?, memory_mb: u64::from(memory_mb?) })
 }
 
 fn severity(table: Reader<'_>) -> Option<SeverityMap> {
@@ -298,24 +250,16 @@ fn severity(table: Reader<'_>) -> Option<SeverityMap> {
     let words = severities(table.maybe_table("words"));
     let rules = ByRule(severities(table.maybe_table("rules")));
     table.finish();
-    Some(SeverityMap {
-        default: default?,
-        words,
-        rules,
-    })
+    Some(SeverityMap { default: default?, words, rules })
 }
 
 fn severities(table: Option<Reader<'_>>) -> BTreeMap<String, Severity> {
     let entries = table.into_iter().flat_map(|table| table.entries(as_severity));
-    entries
-        .map(|(word, severity)| (word.to_owned(), severity))
-        .collect()
+    entries.map(|(word, severity)| (word.to_owned(), severity)).collect()
 }
 
 fn as_severity(value: &Value) -> Result<Severity, String> {
-    as_text(value)?
-        .parse()
-        .map_err(|error: crate::domain::severity::UnknownSeverity| error.to_string())
+    as_text(value)?.parse().map_err(|error: crate::domain::severity::UnknownSeverity| error.to_string())
 }
 
 fn cwe(table: Reader<'_>) -> ByRule<Vec<u32>> {
@@ -329,41 +273,25 @@ fn cwe(table: Reader<'_>) -> ByRule<Vec<u32>> {
 }
 
 fn install(table: Reader<'_>) -> Option<Install> {
-    let kinds = [
-        ("pip", InstallKind::Pip),
-        ("npm", InstallKind::Npm),
-        ("go", InstallKind::Go),
-    ];
+    let kinds = [("pip", InstallKind::Pip), ("npm", InstallKind::Npm), ("go", InstallKind::Go)];
     let kind = table.required("kind", as_word(&kinds));
     let packages = table.required("packages", as_list(as_text));
     let lock = table.required("lock", as_inner_path);
     let program = table.required("program", as_inner_path);
     let build_args = table.maybe("build_args", as_list(as_text)).unwrap_or_default();
     table.finish();
-    Some(Install {
-        kind: kind?,
-        packages: packages?,
-        lock: lock?,
-        program: program?,
-        build_args,
-    })
+    Some(Install { kind: kind?, packages: packages?, lock: lock?, program: program?, build_args })
 }
 
 fn as_program(value: &Value) -> Result<PathBuf, String> {
     let path = PathBuf::from(as_text(value)?);
-    if path.is_absolute() {
-        Ok(path)
-    } else {
-        Err("must be an absolute path".to_owned())
-    }
+    if path.is_absolute() { Ok(path) } else { Err("must be an absolute path".to_owned()) }
 }
 
 /// A tool's name is also a directory's and a label's.
 fn as_name(value: &Value) -> Result<String, String> {
     let name = as_text(value)?;
-    let plain = name
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let good = plain && name.len() <= 64 && name.starts_with(|first: char| first.is_ascii_lowercase());
     if good {
         Ok(name)
@@ -379,9 +307,7 @@ fn as_inner_path(value: &Value) -> Result<String, String> {
     if inner {
         Ok(path)
     } else {
-        Err(format!(
-            "{path:?} must be relative, without empty, \".\" or \"..\" parts"
-        ))
+        Err(format!("{path:?} must be relative, without empty, \".\" or \"..\" parts"))
     }
 }
 
@@ -391,8 +317,6 @@ fn as_file_glob(value: &Value) -> Result<String, String> {
     if glob.contains('/') {
         return Err(format!("{glob:?} must be a file name, without /"));
     }
-    GlobBuilder::new(&glob)
-        .build()
-        .map_err(|error| error.to_string())?;
+    GlobBuilder::new(&glob).build().map_err(|error| error.to_string())?;
     Ok(glob)
 }

@@ -16,10 +16,7 @@ pub(super) struct Errors {
 
 impl Errors {
     pub(super) fn new(file: &str) -> Self {
-        Self {
-            file: file.to_owned(),
-            found: RefCell::default(),
-        }
+        Self { file: file.to_owned(), found: RefCell::default() }
     }
 
     pub(super) fn report(&self, key: &str, reason: impl Into<String>) {
@@ -49,21 +46,12 @@ impl<'a> Reader<'a> {
     }
 
     fn at(table: Option<&'a Table>, path: String, errors: &'a Errors) -> Self {
-        Self {
-            table,
-            path,
-            errors,
-            asked: RefCell::default(),
-        }
+        Self { table, path, errors, asked: RefCell::default() }
     }
 
     /// The dotted path of a key of this table.
     pub(super) fn key(&self, key: &str) -> String {
-        if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        }
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     pub(super) fn report(&self, key: &str, reason: impl Into<String>) {

@@ -60,22 +60,12 @@ impl From<Output> for Ended {
 
 impl Ended {
     pub fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout,
-            self.stderr
-        );
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     pub fn says(&self, wanted: &str) -> &Self {
-        assert!(
-            self.stderr.contains(wanted),
-            "{wanted:?} not in stderr:\n{}",
-            self.stderr
-        );
+        assert!(self.stderr.contains(wanted), "{wanted:?} not in stderr:\n{}", self.stderr);
         self
     }
 }
@@ -84,22 +74,13 @@ impl Ended {
 fn help_and_version_are_answers() {
     let home = Home::new();
     let help = home.run(&["--help"]).expect(0);
-    for wanted in [
-        "scan",
-        "tree",
-        "mcp-config",
-        "Exit codes:",
-        "  3  the command line or the configuration is wrong",
-    ] {
+    for wanted in
+        ["scan", "tree", "mcp-config", "Exit codes:", "  3  the command line or the configuration is wrong"]
+    {
         assert!(help.stdout.contains(wanted), "{wanted}\n{}", help.stdout);
     }
     assert!(help.stderr.is_empty(), "{}", help.stderr);
-    assert!(
-        home.run(&["scan", "--help"])
-            .expect(0)
-            .stdout
-            .contains("--fail-on")
-    );
+    assert!(home.run(&["scan", "--help"]).expect(0).stdout.contains("--fail-on"));
     assert!(home.run(&["--version"]).expect(0).stdout.starts_with("proctor "));
 }
 
@@ -107,48 +88,28 @@ fn help_and_version_are_answers() {
 fn a_wrong_command_line_ends_with_3_and_says_what_is_right() {
     let home = Home::new();
     home.run(&[]).expect(3).says("Usage:");
-    home.run(&["scna", "."])
-        .expect(3)
-        .says("similar subcommand exists: 'scan'");
+    home.run(&["scna", "."]).expect(3).says("similar subcommand exists: 'scan'");
     home.run(&["scan"]).expect(3).says("<PATH>");
-    home.run(&["scan", ".", "--fail-on", "worst"])
-        .expect(3)
-        .says("possible values: info, low, medium");
-    home.run(&["scan", ".", "--deadline", "soon"])
-        .expect(3)
-        .says("such as 90s, 30m or 2h");
-    home.run(&["scan", "absent"])
-        .expect(3)
-        .says("absent cannot be examined: No such file or directory");
+    home.run(&["scan", ".", "--fail-on", "worst"]).expect(3).says("possible values: info, low, medium");
+    home.run(&["scan", ".", "--deadline", "soon"]).expect(3).says("such as 90s, 30m or 2h");
+    home.run(&["scan", "absent"]).expect(3).says("absent cannot be examined: No such file or directory");
     home.write("file", "");
-    home.run(&["scan", "file"])
-        .expect(3)
-        .says("file cannot be examined: not a directory");
+    home.run(&["scan", "file"]).expect(3).says("file cannot be examined: not a directory");
 }
 
 #[test]
 fn a_wrong_configuration_stops_every_command_and_all_errors_are_told() {
     let home = Home::new();
-    let file = home.write(
-        ".config/proctor/proctor.toml",
-        "[gateway]\nlisten = \"x\"\nping = 1\n",
-    );
+    let file = home.write(".config/proctor/proctor.toml", "[gateway]\nlisten = \"x\"\nping = 1\n");
     for command in [&["config"][..], &["tree"], &["scan", "."]] {
         let ended = home.run(command).expect(3);
         assert!(ended.stdout.is_empty(), "{}", ended.stdout);
         ended.says("the configuration has 2 errors");
         ended.says(&format!("{file}:2: gateway.listen: \"x\" is not an address"));
-        ended.says(&format!(
-            "{file}:3: gateway.ping: is not a key; did you mean gateway.ping_s?"
-        ));
+        ended.says(&format!("{file}:3: gateway.ping: is not a key; did you mean gateway.ping_s?"));
     }
     // What explains the keys works whatever the configuration is worth.
-    assert!(
-        home.run(&["config", "manual"])
-            .expect(0)
-            .stdout
-            .contains("[gateway]")
-    );
+    assert!(home.run(&["config", "manual"]).expect(0).stdout.contains("[gateway]"));
 }
 
 #[test]
@@ -164,49 +125,32 @@ fn the_configuration_in_force_is_shown_with_its_origins() {
         ("drain_s = 25", "# default".to_owned()),
     ] {
         let line = shown.stdout.lines().find(|line| line.starts_with(assignment));
-        assert!(
-            line.is_some_and(|line| line.ends_with(&origin)),
-            "{assignment} {origin}\n{}",
-            shown.stdout
-        );
+        assert!(line.is_some_and(|line| line.ends_with(&origin)), "{assignment} {origin}\n{}", shown.stdout);
     }
     // What is shown is itself a configuration.
     let again = home.write("again.toml", &shown.stdout);
     home.run(&["config", "check", &again]).expect(0).says("no errors");
-    home.run(&["config", "check", "absent.toml"])
-        .expect(3)
-        .says("absent.toml: does not exist");
+    home.run(&["config", "check", "absent.toml"]).expect(3).says("absent.toml: does not exist");
 }
 
 #[test]
 fn without_a_daemon_its_questions_fail_and_say_how_to_start_one() {
     let home = Home::new();
     let job = "0123456789abcdef0123456789abcdef";
-    for command in [
-        &["tree"][..],
-        &["status", job],
-        &["results", job],
-        &["cancel", job],
-        &["stdio"],
-        &["token"],
-    ] {
+    for command in
+        [&["tree"][..], &["status", job], &["results", job], &["cancel", job], &["stdio"], &["token"]]
+    {
         home.run(command).expect(2).says("start one with `proctor serve`");
     }
     home.run(&["mcp-config", "claude"]).expect(2);
-    home.run(&["mcp-config", "emacs"])
-        .expect(3)
-        .says("possible values: claude, vscode, cursor");
+    home.run(&["mcp-config", "emacs"]).expect(3).says("possible values: claude, vscode, cursor");
 }
 
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
     let home = Home::new();
-    let mut child = home
-        .command(&["config", "manual"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        home.command(&["config", "manual"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let ended = Ended::from(child.wait_with_output().unwrap()).expect(0);
     assert_eq!(ended.stderr, "");
@@ -220,9 +164,6 @@ fn no_color_reaches_a_pipe_and_quiet_is_quiet() {
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
     for arguments in [&["--help"][..], &["scna"], &["config"]] {
         let ended = home.run(arguments);
-        assert!(
-            !ended.stdout.contains('\u{1b}') && !ended.stderr.contains('\u{1b}'),
-            "{arguments:?}"
-        );
+        assert!(!ended.stdout.contains('\u{1b}') && !ended.stderr.contains('\u{1b}'), "{arguments:?}");
     }
 }

@@ -43,9 +43,7 @@ fn report(results: &Value) -> String {
 }
 
 fn manifest(name: &str, program: &str, argument: &str) -> String {
-    let folder = ["/usr/bin", "/bin"]
-        .into_iter()
-        .find(|folder| Path::new(folder).join(program).exists());
+    let folder = ["/usr/bin", "/bin"].into_iter().find(|folder| Path::new(folder).join(program).exists());
     format!(
         r#"
 name = "{name}"
@@ -89,11 +87,7 @@ pub struct Served {
 
 impl Served {
     pub fn start(home: &Home) -> Self {
-        let mut child = home
-            .command(&["serve", "--root", "target"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = home.command(&["serve", "--root", "target"]).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         wait_for(&mut log, "serving");
         Self { child, _log: log }
@@ -114,11 +108,7 @@ impl Served {
 pub fn wait_for(lines: &mut BufReader<ChildStderr>, word: &str) -> String {
     let mut seen = String::new();
     while !seen.lines().next_back().is_some_and(|line| line.contains(word)) {
-        assert_ne!(
-            lines.read_line(&mut seen).unwrap(),
-            0,
-            "{word:?} was never said:\n{seen}"
-        );
+        assert_ne!(lines.read_line(&mut seen).unwrap(), 0, "{word:?} was never said:\n{seen}");
     }
     seen.lines().next_back().unwrap_or_default().to_owned()
 }
@@ -128,11 +118,7 @@ pub fn signal(child: &Child, signal: Signal) {
 }
 
 fn job_of(ended: &Ended) -> String {
-    let line = ended
-        .stderr
-        .lines()
-        .find(|line| line.starts_with("scanning "))
-        .expect("the job is named");
+    let line = ended.stderr.lines().find(|line| line.starts_with("scanning ")).expect("the job is named");
     job_of_line(line)
 }
 
@@ -145,48 +131,24 @@ pub fn job_of_line(line: &str) -> String {
 fn an_embedded_daemon_gives_the_answer_and_the_exit_code() {
     let home = world();
     let found = home.run(&["scan", "target", "--tools", "finds"]).expect(1);
-    assert!(
-        found.stdout.contains("high") && found.stdout.contains("app.py:3"),
-        "{}",
-        found.stdout
-    );
+    assert!(found.stdout.contains("high") && found.stdout.contains("app.py:3"), "{}", found.stdout);
     assert!(found.stdout.contains("1 of 1"), "{}", found.stdout);
     found.says("finds              findings");
-    home.run(&["scan", "target", "--tools", "finds", "--fail-on", "critical"])
-        .expect(0);
+    home.run(&["scan", "target", "--tools", "finds", "--fail-on", "critical"]).expect(0);
     let clean = home.run(&["scan", "target", "--tools", "clean", "-q"]).expect(0);
-    assert!(
-        clean
-            .stdout
-            .contains("clean: every applicable tool read everything"),
-        "{}",
-        clean.stdout
-    );
+    assert!(clean.stdout.contains("clean: every applicable tool read everything"), "{}", clean.stdout);
     assert_eq!(clean.stderr, "");
-    home.run(&["scan", "target", "--tools", "absent"])
-        .expect(3)
-        .says("there is no tool of that name");
-    assert!(
-        !home.path().join(".local/state/proctor/daemon.json").exists(),
-        "the announcement is taken back"
-    );
+    home.run(&["scan", "target", "--tools", "absent"]).expect(3).says("there is no tool of that name");
+    assert!(!home.path().join(".local/state/proctor/daemon.json").exists(), "the announcement is taken back");
 }
 
 #[test]
 fn a_tool_that_fails_is_never_clean() {
     let home = world();
     home.write("finds.sarif", "not a report");
-    let ended = home
-        .run(&["scan", "target", "--tools", "finds,clean", "--fail-on", "never"])
-        .expect(2);
+    let ended = home.run(&["scan", "target", "--tools", "finds,clean", "--fail-on", "never"]).expect(2);
     assert!(ended.stdout.contains("unreadable_report"), "{}", ended.stdout);
-    assert!(
-        ended
-            .stdout
-            .contains("incomplete: what is not reported may still be there"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("incomplete: what is not reported may still be there"), "{}", ended.stdout);
 }
 
 #[test]
@@ -195,21 +157,13 @@ fn json_and_sarif_are_whole_documents() {
     let scan = ["scan", "target", "--tools", "finds,clean", "-q", "--format"];
     let document: Value =
         serde_json::from_str(&home.run(&[&scan[..], &["json"]].concat()).expect(1).stdout).unwrap();
-    assert_eq!(
-        (&document["total"], &document["findings"][0]["rule"]),
-        (&json!(1), &json!("R1"))
-    );
+    assert_eq!((&document["total"], &document["findings"][0]["rule"]), (&json!(1), &json!("R1")));
     assert_eq!(document["job"]["conclusion"], "findings");
     let file = home.path().join("out.sarif").to_string_lossy().into_owned();
-    let ended = home
-        .run(&[&scan[..], &["sarif", "--output", &file]].concat())
-        .expect(1);
+    let ended = home.run(&[&scan[..], &["sarif", "--output", &file]].concat()).expect(1);
     assert_eq!(ended.stdout, "");
     let sarif: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    assert_eq!(
-        (&sarif["version"], sarif["runs"].as_array().unwrap().len()),
-        (&json!("2.1.0"), 2)
-    );
+    assert_eq!((&sarif["version"], sarif["runs"].as_array().unwrap().len()), (&json!("2.1.0"), 2));
 }
 
 #[test]
@@ -220,19 +174,9 @@ fn every_command_sees_the_job_of_the_running_daemon() {
     let status = home.run(&["status", &job]).expect(0).stdout;
     assert!(status.contains("finds") && status.contains("1 high"), "{status}");
     let results = home.run(&["results", &job, "--format", "json"]).expect(1).stdout;
-    assert_eq!(
-        serde_json::from_str::<Value>(&results).unwrap()["findings"][0]["line"],
-        3
-    );
-    assert!(
-        home.run(&["results", &job, "--min-severity", "critical"])
-            .expect(1)
-            .stdout
-            .contains("1 high")
-    );
-    home.run(&["status", "0123456789abcdef0123456789abcdef"])
-        .expect(2)
-        .says("no job");
+    assert_eq!(serde_json::from_str::<Value>(&results).unwrap()["findings"][0]["line"], 3);
+    assert!(home.run(&["results", &job, "--min-severity", "critical"]).expect(1).stdout.contains("1 high"));
+    home.run(&["status", "0123456789abcdef0123456789abcdef"]).expect(2).says("no job");
 
     let tree = home.run(&["tree"]).expect(0).stdout;
     assert!(tree.contains("├─ store ") && tree.contains("session-"), "{tree}");
@@ -243,13 +187,9 @@ fn every_command_sees_the_job_of_the_running_daemon() {
     assert_eq!(server["headers"]["Authorization"], format!("Bearer {token}"));
 
     home.write("elsewhere/app.py", "");
-    home.run(&["scan", "elsewhere"])
-        .expect(3)
-        .says("outside the allowed roots");
+    home.run(&["scan", "elsewhere"]).expect(3).says("outside the allowed roots");
     assert_eq!(served.stop(), Some(0), "SIGTERM drains");
-    home.run(&["tree"])
-        .expect(2)
-        .says("start one with `proctor serve`");
+    home.run(&["tree"]).expect(2).says("start one with `proctor serve`");
 }
 
 #[test]
@@ -262,32 +202,13 @@ fn the_bridge_carries_mcp_over_standard_input_and_output() {
         json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
         json!({ "jsonrpc": "2.0", "id": "two", "method": "tools/list" }),
     ];
-    let input = home.write(
-        "requests",
-        &requests.map(|request| request.to_string()).join("\n"),
-    );
+    let input = home.write("requests", &requests.map(|request| request.to_string()).join("\n"));
     let mut command = home.command(&["stdio"]);
-    let ended = Ended::from(
-        command
-            .stdin(std::fs::File::open(input).unwrap())
-            .output()
-            .unwrap(),
-    )
-    .expect(0);
-    let answers: Vec<Value> = ended
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let ended = Ended::from(command.stdin(std::fs::File::open(input).unwrap()).output().unwrap()).expect(0);
+    let answers: Vec<Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(answers[0]["result"]["serverInfo"]["name"], "proctor");
     assert_eq!(answers[1]["id"], "two");
-    assert!(
-        answers[1]["result"]["tools"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|tool| tool["name"] == "scan")
-    );
+    assert!(answers[1]["result"]["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "scan"));
     assert_eq!((answers.len(), served.stop()), (2, Some(0)));
 }
 
@@ -296,21 +217,13 @@ fn ctrl_c_cancels_the_job_and_shows_what_was_found() {
     let home = world();
     let served = Served::start(&home);
     let mut scan = home.command(&["scan", "target", "--tools", "clean,hangs", "--deadline", "60s"]);
-    let mut scan = scan
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut scan = scan.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut progress = BufReader::new(scan.stderr.take().unwrap());
     wait_for(&mut progress, "hangs              running");
     signal(&scan, Signal::SIGINT);
     wait_for(&mut progress, "hangs              cancelled");
     let ended = Ended::from(scan.wait_with_output().unwrap()).expect(2);
-    assert!(
-        ended.stdout.contains("clean") && ended.stdout.contains("cancelled"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("clean") && ended.stdout.contains("cancelled"), "{}", ended.stdout);
     assert_eq!(served.stop(), Some(0));
 }
 

@@ -50,13 +50,7 @@ async fn the_typescript_sdk() {
             for file in ["package.json", "package-lock.json"] {
                 fs::copy(folder.join(file), place.join(file)).expect("copied");
             }
-            let flags = [
-                "ci",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "--loglevel=error",
-            ];
+            let flags = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
             run(INSTALL, command("npm").args(flags).current_dir(place)).await;
         })
         .await;
@@ -72,26 +66,15 @@ async fn the_typescript_sdk() {
 
 /// Runs a client to its end and shows what it said when it failed.
 async fn drive(world: &World, client: &mut Command) {
-    let client = client
-        .env("PROCTOR_ADDRESS", world.address.to_string())
-        .env("PROCTOR_TOKEN", world.token.reveal());
+    let client =
+        client.env("PROCTOR_ADDRESS", world.address.to_string()).env("PROCTOR_TOKEN", world.token.reveal());
     // Proxies of the machine are honoured by some clients even for loopback.
-    for name in [
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-    ] {
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
         client.env_remove(name);
     }
     let output = run(RUN, client).await;
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        said.trim_end().ends_with("done"),
-        "it stopped on the way:\n{said}"
-    );
+    assert!(said.trim_end().ends_with("done"), "it stopped on the way:\n{said}");
 }
 
 async fn run(patience: Duration, command: &mut Command) -> Output {
@@ -104,26 +87,17 @@ async fn run(patience: Duration, command: &mut Command) -> Output {
     };
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(
-        output.status.success(),
-        "{shown} ended with {}:\n{out}\n{err}",
-        output.status
-    );
+    assert!(output.status.success(), "{shown} ended with {}:\n{out}\n{err}", output.status);
     output
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "clients are programs of their own, not tools of the daemon"
-)]
+#[expect(clippy::disallowed_methods, reason = "clients are programs of their own, not tools of the daemon")]
 fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 
 fn source(client: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/clients")
-        .join(client)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(client)
 }
 
 /// A folder filled once per content of a lock file.
@@ -134,15 +108,10 @@ struct Cache {
 impl Cache {
     fn of(source: &Path, lock: &str) -> Self {
         let pinned = fs::read(source.join(lock)).expect("a lock file");
-        let digest: String = Sha256::digest(&pinned)
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let digest: String =
+            Sha256::digest(&pinned).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let name = source.file_name().expect("a name").to_string_lossy();
-        Self {
-            path: cache_root().join(format!("{name}-{digest}")),
-        }
+        Self { path: cache_root().join(format!("{name}-{digest}")) }
     }
 
     /// Fills it unless it is whole. Test processes that come meanwhile wait; a half-filled one is done again.
@@ -163,11 +132,7 @@ impl Cache {
 }
 
 fn cache_root() -> PathBuf {
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let xdg = || from("XDG_CACHE_HOME").or_else(|| Some(from("HOME")?.join(".cache")));
     from("PROCTOR_TEST_CACHE")
         .or_else(|| Some(xdg()?.join("proctor-tests")))

@@ -6,15 +6,7 @@ use std::path::Path;
 
 use crate::whole::{World, found};
 
-const TOOLS: [&str; 7] = [
-    "semgrep",
-    "bandit",
-    "ruff",
-    "detect-secrets",
-    "eslint",
-    "vulture",
-    "gitleaks",
-];
+const TOOLS: [&str; 7] = ["semgrep", "bandit", "ruff", "detect-secrets", "eslint", "vulture", "gitleaks"];
 
 /// Source with something for every tool to say.
 // The token is put together here, so that nobody's push protection takes it for a real one.
@@ -41,10 +33,7 @@ fn poison(root: &Path, mark: &Path) {
     };
     write(".gitleaks.toml", "[allowlist]\npaths = ['.*']\n".into());
     write(".gitleaksignore", "server.py:github-pat:11\n".into());
-    write(
-        ".bandit",
-        "[bandit]\nexclude: /\nskips: B301,B602,B403,B404,B105\n".into(),
-    );
+    write(".bandit", "[bandit]\nexclude: /\nskips: B301,B602,B403,B404,B105\n".into());
     write(".semgrepignore", "*\n".into());
     write(".gitignore", "*\n".into());
     write(".secrets.baseline", "{}".into());
@@ -65,24 +54,12 @@ fn poison(root: &Path, mark: &Path) {
     );
     write(".eslintignore", "*\n".into());
     write(".checkov.yaml", "skip-check: ['*']\n".into());
-    write(
-        ".git/config",
-        format!("[core]\n\tfsmonitor = \"touch {mark}; false\"\n"),
-    );
+    write(".git/config", format!("[core]\n\tfsmonitor = \"touch {mark}; false\"\n"));
     write(".git/HEAD", "ref: refs/heads/main\n".into());
     write("ast.py", format!("open('{mark}', 'w').write('ast')\n"));
-    write(
-        "sitecustomize.py",
-        format!("open('{mark}', 'w').write('sitecustomize')\n"),
-    );
-    write(
-        "package.json",
-        "{\"eslintConfig\": {\"root\": true}, \"eslintIgnore\": [\"*\"]}".into(),
-    );
-    write(
-        "x.py/inner.txt",
-        "a directory that is called like a file\n".into(),
-    );
+    write("sitecustomize.py", format!("open('{mark}', 'w').write('sitecustomize')\n"));
+    write("package.json", "{\"eslintConfig\": {\"root\": true}, \"eslintIgnore\": [\"*\"]}".into());
+    write("x.py/inner.txt", "a directory that is called like a file\n".into());
     write("long.txt", "x".repeat(5 << 20));
     symlink("/etc/passwd", root.join("passwd.py")).unwrap();
     symlink(".", root.join("loop")).unwrap();
@@ -102,11 +79,7 @@ async fn hostile_configuration_changes_no_finding_and_executes_nothing() {
     poison(&hostile, &mark);
     let of_plain = world.scan(&plain, &TOOLS).await;
     let of_hostile = world.scan(&hostile, &TOOLS).await;
-    assert!(
-        of_plain.runs.iter().all(|run| run.state == "findings"),
-        "{:#?}",
-        of_plain.runs
-    );
+    assert!(of_plain.runs.iter().all(|run| run.state == "findings"), "{:#?}", of_plain.runs);
     let in_source = |findings: Vec<_>| {
         let mut bag = found(&findings);
         bag.retain(|(_, _, path, _), _| path == "server.py" || path == "page.js");

@@ -18,10 +18,7 @@ async fn a_tool_is_installed_once_and_found_without_a_process() {
     let world = World::with(&["good"]);
     assert!(matches!(world.locate("good"), Err(NotInstalled::Missing { .. })));
     let done = world.install(&["good"]).await;
-    assert!(
-        matches!(done[0].outcome, Ok(Outcome::Installed { bytes }) if bytes > 0),
-        "{done:?}"
-    );
+    assert!(matches!(done[0].outcome, Ok(Outcome::Installed { bytes }) if bytes > 0), "{done:?}");
     let program = world.locate("good").unwrap();
     assert_eq!(program.version, "1.0.0");
     assert!(program.path.is_file() && program.path.starts_with(&program.root));
@@ -39,11 +36,7 @@ async fn an_interrupted_installation_is_not_seen_and_its_rests_go() {
     world.behave("slow", half);
     let folder = world.tools_dir().join("slow");
     let is_half = || {
-        folder.exists()
-            && world
-                .folders("slow")
-                .iter()
-                .any(|root| folder.join(root).join("half").exists())
+        folder.exists() && world.folders("slow").iter().any(|root| folder.join(root).join("half").exists())
     };
     {
         // Dropped in the middle, as by a killed process: nobody cleans up.
@@ -55,10 +48,7 @@ async fn an_interrupted_installation_is_not_seen_and_its_rests_go() {
         }
     }
     assert!(matches!(world.locate("slow"), Err(NotInstalled::Missing { .. })));
-    until("the end of its processes", || {
-        processes_of(world.path()).is_empty()
-    })
-    .await;
+    until("the end of its processes", || processes_of(world.path()).is_empty()).await;
 
     world.behave("slow", "make 1.0.0");
     world.install(&["slow"]).await;
@@ -94,18 +84,13 @@ async fn a_program_that_answers_another_version_is_not_installed() {
     for (behaviour, answered) in [("make 1.0.1", "liar 1.0.1"), ("make ''", "liar")] {
         world.behave("liar", behaviour);
         let done = world.install(&["liar"]).await;
-        let Err(error @ InstallError::WrongVersion { .. }) = &done[0].outcome else {
-            panic!("{done:?}")
-        };
+        let Err(error @ InstallError::WrongVersion { .. }) = &done[0].outcome else { panic!("{done:?}") };
         assert!(error.to_string().contains(&format!("{answered:?}")), "{error}");
         assert!(matches!(world.locate("liar"), Err(NotInstalled::Missing { .. })));
     }
     world.behave("liar", "true");
     let done = world.install(&["liar"]).await;
-    assert!(
-        matches!(done[0].outcome, Err(InstallError::NoProgram { .. })),
-        "{done:?}"
-    );
+    assert!(matches!(done[0].outcome, Err(InstallError::NoProgram { .. })), "{done:?}");
 }
 
 #[tokio::test]
@@ -120,21 +105,9 @@ async fn one_failure_stops_no_other_tool_and_shows_the_end_of_the_log() {
     assert!(error.to_string().contains("exit code 3"), "{error}");
     assert_eq!(error.tail(), Some("line of pip\nEAI_AGAIN"));
     assert!(error.advice().contains("HTTPS_PROXY"), "{}", error.advice());
-    let InstallError::Step { log, .. } = error else {
-        panic!("{error:?}")
-    };
-    assert_eq!(
-        fs::read_to_string(log.join("stderr")).unwrap(),
-        "line of pip\nEAI_AGAIN\n"
-    );
-    assert!(
-        done[2]
-            .outcome
-            .as_ref()
-            .unwrap_err()
-            .to_string()
-            .contains("signal 9")
-    );
+    let InstallError::Step { log, .. } = error else { panic!("{error:?}") };
+    assert_eq!(fs::read_to_string(log.join("stderr")).unwrap(), "line of pip\nEAI_AGAIN\n");
+    assert!(done[2].outcome.as_ref().unwrap_err().to_string().contains("signal 9"));
     assert!(world.locate("good").is_ok() && world.locate("bad").is_err() && world.locate("odd").is_err());
 }
 
@@ -148,10 +121,7 @@ async fn another_lock_is_another_installation_and_the_old_one_stays_until_it_is_
 
     world.behave("tool", "exit 1");
     assert!(world.install(&["tool"]).await[0].outcome.is_err());
-    assert!(
-        old.path.is_file(),
-        "a failure took the old program from the runs that use it"
-    );
+    assert!(old.path.is_file(), "a failure took the old program from the runs that use it");
 
     world.behave("tool", "make 1.0.0");
     world.install(&["tool"]).await;
@@ -172,10 +142,7 @@ async fn what_went_missing_is_seen_named_and_made_anew() {
     };
     assert_eq!(missing, interpreter);
     let done = world.install(&["tool"]).await;
-    assert!(
-        matches!(done[0].outcome, Ok(Outcome::Installed { .. })),
-        "{done:?}"
-    );
+    assert!(matches!(done[0].outcome, Ok(Outcome::Installed { .. })), "{done:?}");
     assert!(world.locate("tool").is_ok());
 }
 
@@ -204,10 +171,7 @@ async fn without_python_every_name_that_was_tried_is_told() {
     let (installer, _events) = Installer::new(setup, CancellationToken::new());
     let done = installer.run(vec![world.package("tool")]).await.unwrap();
     let error = done[0].outcome.as_ref().unwrap_err();
-    assert!(
-        error.to_string().contains("python3: ") && error.to_string().contains("python3.12: "),
-        "{error}"
-    );
+    assert!(error.to_string().contains("python3: ") && error.to_string().contains("python3.12: "), "{error}");
     assert!(error.advice().contains("python3-venv"), "{}", error.advice());
 }
 
@@ -254,19 +218,13 @@ async fn pip_takes_the_pinned_bytes_and_refuses_all_others() {
     let world = World::with(&[]);
     let hash = wheel(&world, "1.0.0").await;
     assert_eq!(hash.len(), 64, "the wheel was not made: {hash:?}");
-    world.write(
-        "locks/hello/requirements.txt",
-        &format!("hello==1.0.0 \\\n    --hash=sha256:{hash}\n"),
-    );
+    world.write("locks/hello/requirements.txt", &format!("hello==1.0.0 \\\n    --hash=sha256:{hash}\n"));
     let package = hello(&world);
     let mut setup = world.setup();
     setup.inherited = vec![
         ("PATH".into(), std::env::var_os("PATH").unwrap()),
         ("PIP_NO_INDEX".into(), "1".into()),
-        (
-            "PIP_FIND_LINKS".into(),
-            world.path().join("wheels").into_os_string(),
-        ),
+        ("PIP_FIND_LINKS".into(), world.path().join("wheels").into_os_string()),
     ];
 
     // The same name, version and answer, another byte: only the hash can tell.
@@ -278,21 +236,13 @@ async fn pip_takes_the_pinned_bytes_and_refuses_all_others() {
     let (installer, _events) = Installer::new(setup.clone(), CancellationToken::new());
     let done = installer.run(vec![package.clone()]).await.unwrap();
     let error = done[0].outcome.as_ref().unwrap_err();
-    assert!(
-        error
-            .advice()
-            .starts_with("what was served is not what is pinned"),
-        "{error:?}"
-    );
+    assert!(error.advice().starts_with("what was served is not what is pinned"), "{error:?}");
     assert!(!world.tools_dir().join("hello/receipt.json").exists());
 
     fs::rename(world.path().join(kept), world.path().join(file)).unwrap();
     let (installer, _events) = Installer::new(setup, CancellationToken::new());
     let done = installer.run(vec![package]).await.unwrap();
-    assert!(
-        matches!(done[0].outcome, Ok(Outcome::Installed { .. })),
-        "{done:?}"
-    );
+    assert!(matches!(done[0].outcome, Ok(Outcome::Installed { .. })), "{done:?}");
 }
 
 /// Installed by the pip that its own Python brings, which every Python has.

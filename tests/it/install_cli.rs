@@ -70,21 +70,13 @@ impl Home {
             "needs": [],
             "bytes": 1,
         });
-        fs::write(
-            self.tools_dir().join(tool).join("receipt.json"),
-            receipt.to_string(),
-        )
-        .unwrap();
+        fs::write(self.tools_dir().join(tool).join("receipt.json"), receipt.to_string()).unwrap();
     }
 }
 
 impl Ended {
     fn expect(self, code: i32) -> Self {
-        assert_eq!(
-            self.code, code,
-            "stdout:\n{}\nstderr:\n{}",
-            self.stdout, self.stderr
-        );
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
@@ -124,30 +116,18 @@ fn the_doctor_of_an_empty_directory_fails_for_every_tool_and_says_how_to_go_on()
     let ended = home.tools(&["doctor", "--format", "json"]).expect(2);
     assert_eq!(ended.json()["ok"], false);
     let tools = ended.checks("tool");
-    let subjects: Vec<_> = tools
-        .iter()
-        .map(|check| check["subject"].as_str().unwrap())
-        .collect();
+    let subjects: Vec<_> = tools.iter().map(|check| check["subject"].as_str().unwrap()).collect();
     assert_eq!(subjects, names());
     for check in &tools {
-        let advice = format!(
-            "run `proctor tools install {}`",
-            check["subject"].as_str().unwrap()
-        );
-        assert_eq!(
-            (&check["state"], &check["advice"]),
-            (&json!("failed"), &json!(advice))
-        );
+        let advice = format!("run `proctor tools install {}`", check["subject"].as_str().unwrap());
+        assert_eq!((&check["state"], &check["advice"]), (&json!("failed"), &json!(advice)));
     }
     assert_eq!(ended.checks("runtime").len(), 3);
     assert!(!home.tools_dir().exists(), "a question made a directory");
 
     let table = home.tools(&["doctor"]).expect(2).stdout;
     for name in names() {
-        assert!(
-            table.contains(&format!("  {name}: run `proctor tools install {name}`")),
-            "{table}"
-        );
+        assert!(table.contains(&format!("  {name}: run `proctor tools install {name}`")), "{table}");
     }
     let widest = table.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(widest <= WIDTH, "{widest} columns:\n{table}");
@@ -164,13 +144,7 @@ fn the_doctor_asks_programs_and_believes_no_receipt() {
     let ended = home.tools(&["doctor", "vulture", "--format", "json"]).expect(2);
     let check = &ended.checks("tool")[0];
     assert_eq!(check["state"], "failed");
-    assert!(
-        check["detail"]
-            .as_str()
-            .unwrap()
-            .contains("says \"vulture 2.17\""),
-        "{check}"
-    );
+    assert!(check["detail"].as_str().unwrap().contains("says \"vulture 2.17\""), "{check}");
     assert_eq!(check["advice"], "run `proctor tools install --force vulture`");
 }
 
@@ -183,11 +157,7 @@ fn the_list_is_the_catalogue_and_tells_what_is_installed() {
     let listed: Vec<_> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
     assert_eq!(listed, names());
     for row in &rows {
-        let wanted = if row["name"] == "vulture" {
-            "installed"
-        } else {
-            "missing"
-        };
+        let wanted = if row["name"] == "vulture" { "installed" } else { "missing" };
         assert_eq!(row["state"], wanted, "{row}");
     }
     let table = home.tools(&["list"]).expect(0).stdout;
@@ -200,9 +170,5 @@ fn what_is_installed_is_left_alone() {
     let home = Home::new();
     home.pretend("vulture", "unasked");
     let ended = home.tools(&["install", "vulture"]).expect(0);
-    assert!(
-        ended.stdout.starts_with("0 installed, 1 already there; "),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.starts_with("0 installed, 1 already there; "), "{}", ended.stdout);
 }

@@ -43,9 +43,7 @@ impl World {
     /// With tools of these names, each pinned at 1.0.0, whose installation will work.
     pub fn with(tools: &[&str]) -> Self {
         shim::set_program(env!("CARGO_BIN_EXE_proctor"));
-        let world = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let world = Self { folder: tempfile::tempdir().unwrap() };
         world.script("path/python3", PYTHON);
         for tool in tools {
             world.write(&format!("manifests/{tool}.toml"), &manifest(tool));
@@ -122,10 +120,7 @@ impl World {
     pub fn setup(&self) -> Setup {
         let path = format!("{}:/usr/bin:/bin", self.path().join("path").display());
         Setup {
-            layout: Layout {
-                tools_dir: self.tools_dir(),
-                cache_dir: self.path().join("cache"),
-            },
+            layout: Layout { tools_dir: self.tools_dir(), cache_dir: self.path().join("cache") },
             locks: self.locks(),
             inherited: vec![("PATH".into(), path.into())],
             force: false,
@@ -161,9 +156,8 @@ impl World {
         let entries = fs::read_dir(self.tools_dir().join(tool)).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         let folders = paths.filter(|path| path.is_dir());
-        let mut names: Vec<_> = folders
-            .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
-            .collect();
+        let mut names: Vec<_> =
+            folders.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
         names.sort();
         names
     }

@@ -18,12 +18,7 @@ const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 
 fn ping(id: usize) -> Vec<u8> {
-    frame(
-        TEXT,
-        json!({"jsonrpc": "2.0", "id": id, "method": "ping"})
-            .to_string()
-            .as_bytes(),
-    )
+    frame(TEXT, json!({"jsonrpc": "2.0", "id": id, "method": "ping"}).to_string().as_bytes())
 }
 
 async fn closes_with(bytes: &[u8]) -> Option<u16> {
@@ -31,30 +26,16 @@ async fn closes_with(bytes: &[u8]) -> Option<u16> {
     let mut raw = Raw::upgrade(&world).await;
     raw.send(bytes).await;
     let code = raw.close_code().await;
-    until("the session is gone", || {
-        world
-            .root
-            .tree()
-            .walk()
-            .all(|node| !node.id.starts_with("session-"))
-    })
-    .await;
+    until("the session is gone", || world.root.tree().walk().all(|node| !node.id.starts_with("session-")))
+        .await;
     code
 }
 
 #[tokio::test]
 async fn a_frame_that_promises_too_much_is_1009() {
     const MIB: u64 = 1024 * 1024;
-    assert_eq!(
-        closes_with(&head(TEXT, 1024 * 1024 * MIB)).await,
-        Some(1009),
-        "1 TiB"
-    );
-    assert_eq!(
-        closes_with(&head(TEXT, 4 * MIB + 1)).await,
-        Some(1009),
-        "4 MiB + 1"
-    );
+    assert_eq!(closes_with(&head(TEXT, 1024 * 1024 * MIB)).await, Some(1009), "1 TiB");
+    assert_eq!(closes_with(&head(TEXT, 4 * MIB + 1)).await, Some(1009), "4 MiB + 1");
 }
 
 #[tokio::test]
@@ -73,8 +54,7 @@ async fn a_message_of_the_greatest_size_is_taken() {
     let mut raw = Raw::upgrade(&world).await;
     let start = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"x":""#;
     let filler = "x".repeat(4 * 1024 * 1024 - start.len() - 3);
-    raw.send(&frame(TEXT, format!("{start}{filler}\"}}}}").as_bytes()))
-        .await;
+    raw.send(&frame(TEXT, format!("{start}{filler}\"}}}}").as_bytes())).await;
     let (opcode, payload) = raw.frame().await.expect("an answer");
     assert_eq!(
         (opcode, String::from_utf8(payload).unwrap()),
@@ -86,31 +66,11 @@ async fn a_message_of_the_greatest_size_is_taken() {
 async fn what_is_not_websocket_is_1002() {
     let unmasked = [TEXT, 2, b'h', b'i'];
     assert_eq!(closes_with(&unmasked).await, Some(1002), "unmasked");
-    assert_eq!(
-        closes_with(&frame(TEXT | 0x40, b"{}")).await,
-        Some(1002),
-        "reserved bit"
-    );
-    assert_eq!(
-        closes_with(&frame(0x83, b"")).await,
-        Some(1002),
-        "reserved opcode"
-    );
-    assert_eq!(
-        closes_with(&frame(CONTINUED, b"")).await,
-        Some(1002),
-        "continues nothing"
-    );
-    assert_eq!(
-        closes_with(&frame(PING & 0x7f, b"")).await,
-        Some(1002),
-        "a fragmented ping"
-    );
-    assert_eq!(
-        closes_with(&frame(PING, &[0; 126])).await,
-        Some(1002),
-        "a ping too long"
-    );
+    assert_eq!(closes_with(&frame(TEXT | 0x40, b"{}")).await, Some(1002), "reserved bit");
+    assert_eq!(closes_with(&frame(0x83, b"")).await, Some(1002), "reserved opcode");
+    assert_eq!(closes_with(&frame(CONTINUED, b"")).await, Some(1002), "continues nothing");
+    assert_eq!(closes_with(&frame(PING & 0x7f, b"")).await, Some(1002), "a fragmented ping");
+    assert_eq!(closes_with(&frame(PING, &[0; 126])).await, Some(1002), "a ping too long");
 }
 
 #[tokio::test]
@@ -133,19 +93,13 @@ async fn floods_of_fragments_and_of_control_frames_are_1008() {
         .flatten()
         .collect();
     assert_eq!(closes_with(&empty).await, Some(1008), "empty ones");
-    let pings: Vec<u8> = std::iter::repeat_with(|| frame(PING, b""))
-        .take(1_000)
-        .flatten()
-        .collect();
+    let pings: Vec<u8> = std::iter::repeat_with(|| frame(PING, b"")).take(1_000).flatten().collect();
     assert_eq!(closes_with(&pings).await, Some(1008));
 }
 
 #[tokio::test]
 async fn a_close_is_answered_with_its_own_code() {
-    assert_eq!(
-        closes_with(&frame(CLOSE, &1000u16.to_be_bytes())).await,
-        Some(1000)
-    );
+    assert_eq!(closes_with(&frame(CLOSE, &1000u16.to_be_bytes())).await, Some(1000));
     assert_eq!(closes_with(&frame(CLOSE, &[])).await, None, "no code for no code");
 }
 
@@ -156,14 +110,9 @@ async fn deep_json_is_refused_and_the_session_goes_on() {
     for depth in [65, 100_000, 1_000_000] {
         client.send_text("[".repeat(depth)).await;
         let refused = client.receive().await;
-        assert!(
-            matches!(refused["error"]["code"].as_i64(), Some(-32600 | -32700)),
-            "{depth}: {refused}"
-        );
+        assert!(matches!(refused["error"]["code"].as_i64(), Some(-32600 | -32700)), "{depth}: {refused}");
     }
-    client
-        .send_text(r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#)
-        .await;
+    client.send_text(r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}"#).await;
     assert_eq!(client.receive().await["error"]["code"], -32600);
     assert_eq!(client.call("ping", json!({})).await["result"], json!({}));
 }
@@ -184,25 +133,14 @@ async fn a_client_that_never_reads_is_cut_within_its_write_deadline_and_holds_no
     soon("the cut", async {
         while raw.stream.write_all(&flood).await.is_ok() {
             sent += flood.len();
-            assert_eq!(
-                polite.call("ping", json!({})).await["result"],
-                json!({}),
-                "others go on"
-            );
+            assert_eq!(polite.call("ping", json!({})).await["result"], json!({}), "others go on");
         }
     })
     .await;
-    assert!(
-        began.elapsed() >= Duration::from_secs(1),
-        "cut before its deadline: {:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() >= Duration::from_secs(1), "cut before its deadline: {:?}", began.elapsed());
     let grown = resident_bytes().saturating_sub(before);
     assert!(sent > 1024 * 1024, "the flood was {sent} bytes only");
-    assert!(
-        grown < 64 * 1024 * 1024,
-        "{grown} bytes more after {sent} bytes of flood"
-    );
+    assert!(grown < 64 * 1024 * 1024, "{grown} bytes more after {sent} bytes of flood");
 }
 
 #[tokio::test]
@@ -218,10 +156,7 @@ async fn a_silent_peer_is_pinged_and_then_cut() {
     let mut pings = 0;
     while pings < 5 {
         // Reading answers the ping before it.
-        let heard = soon("a ping", polite.socket.next())
-            .await
-            .expect("who answers stays")
-            .expect("a frame");
+        let heard = soon("a ping", polite.socket.next()).await.expect("who answers stays").expect("a frame");
         pings += usize::from(heard.is_ping());
     }
     assert_eq!(polite.call("ping", json!({})).await["result"], json!({}));
@@ -230,10 +165,6 @@ async fn a_silent_peer_is_pinged_and_then_cut() {
 /// Resident memory of this process, in bytes.
 fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").expect("procfs");
-    let pages: usize = statm
-        .split_whitespace()
-        .nth(1)
-        .and_then(|word| word.parse().ok())
-        .expect("a number");
+    let pages: usize = statm.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number");
     pages * 4_096
 }

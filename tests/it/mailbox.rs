@@ -71,11 +71,7 @@ impl Drop for Guard {
     }
 }
 
-async fn clerk() -> (
-    Spawned<Job>,
-    Address<Job>,
-    tokio::sync::mpsc::UnboundedReceiver<u32>,
-) {
+async fn clerk() -> (Spawned<Job>, Address<Job>, tokio::sync::mpsc::UnboundedReceiver<u32>) {
     let (notes, read) = tokio::sync::mpsc::unbounded_channel();
     let spawned = spawn::<Clerk>(notes).await.unwrap();
     let address = spawned.address.clone();
@@ -102,31 +98,19 @@ async fn busy_and_full() -> (Spawned<Job>, Address<Job>) {
 async fn a_full_mailbox_refuses_and_counts() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     let (_spawned, address) = busy_and_full().await;
-    assert_eq!(
-        (address.depth(), address.limit(), address.refused()),
-        (LIMIT, LIMIT, 0)
-    );
+    assert_eq!((address.depth(), address.limit(), address.refused()), (LIMIT, LIMIT, 0));
     metrics::with_local_recorder(&recorder, || {
         for _ in 0..3 {
-            assert!(matches!(
-                address.try_send(Job::Note(9)),
-                Err(SendError::Full(Job::Note(9)))
-            ));
+            assert!(matches!(address.try_send(Job::Note(9)), Err(SendError::Full(Job::Note(9)))));
         }
     });
     assert_eq!(address.refused(), 3);
     let text = recorder.handle().render();
-    assert!(
-        text.contains("proctor_mailbox_refused_total{actor=\"clerk\"} 3"),
-        "{text}"
-    );
+    assert!(text.contains("proctor_mailbox_refused_total{actor=\"clerk\"} 3"), "{text}");
     let late = address.send_timeout(Job::Note(9), SECOND).await;
     assert!(matches!(late, Err(SendError::Full(Job::Note(9)))));
     let busy = address.call(Job::Answer, SECOND).await;
-    assert_eq!(
-        (busy, address.refused()),
-        (Err(CallError::Full { actor: "clerk" }), 5)
-    );
+    assert_eq!((busy, address.refused()), (Err(CallError::Full { actor: "clerk" }), 5));
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,10 +130,7 @@ async fn blocked_senders_all_wake_however_the_actor_dies() {
         while let Some(sent) = senders.join_next().await {
             assert!(matches!(sent, Ok(Err(SendError::Closed(_)))), "{how}");
         }
-        assert_eq!(
-            tokio::time::timeout(SECOND, address.closed()).await.is_ok(),
-            how == "kill"
-        );
+        assert_eq!(tokio::time::timeout(SECOND, address.closed()).await.is_ok(), how == "kill");
         address.closed().await;
         assert_eq!(address.depth(), 0, "{how}: every place is free again");
     }
@@ -174,18 +155,9 @@ async fn blocked_senders_all_wake_after_a_panic_and_the_places_come_back() {
     }
     // One of them had got the place of the finished work: it is told like the others.
     assert_eq!((closed, address.depth()), (50, 0));
-    assert_eq!(
-        spawned.ended().await,
-        Exit::Abnormal("panicked: as asked".to_owned())
-    );
-    assert!(matches!(
-        address.try_send(Job::Note(0)),
-        Err(SendError::Closed(_))
-    ));
-    assert_eq!(
-        address.call(Job::Answer, SECOND).await,
-        Err(CallError::Closed { actor: "clerk" })
-    );
+    assert_eq!(spawned.ended().await, Exit::Abnormal("panicked: as asked".to_owned()));
+    assert!(matches!(address.try_send(Job::Note(0)), Err(SendError::Closed(_))));
+    assert_eq!(address.call(Job::Answer, SECOND).await, Err(CallError::Closed { actor: "clerk" }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,9 +199,7 @@ async fn control_interrupts_a_batch() {
 #[tokio::test(start_paused = true)]
 async fn control_has_a_limit_of_its_own() {
     let (_spawned, address) = busy_and_full().await;
-    let taken = (0..5_000)
-        .filter(|&n| address.try_send(Job::Urgent(n)).is_ok())
-        .count();
+    let taken = (0..5_000).filter(|&n| address.try_send(Job::Urgent(n)).is_ok()).count();
     assert_eq!((taken, address.refused()), (1_024, 3_976));
 }
 
@@ -283,13 +253,7 @@ async fn calls_are_answered_time_out_or_learn_of_the_end() {
     assert_eq!(address.call(Job::Forget, SECOND).await, Err(closed));
     address.try_send(Job::Work(SECOND * 2)).unwrap();
     let late = address.call(Job::Answer, SECOND).await;
-    assert_eq!(
-        late,
-        Err(CallError::Timeout {
-            actor: "clerk",
-            after: SECOND
-        })
-    );
+    assert_eq!(late, Err(CallError::Timeout { actor: "clerk", after: SECOND }));
     let (called, ()) = tokio::join!(address.call(Job::Answer, SECOND * 60), async {
         calm().await;
         address.kill();
@@ -329,10 +293,7 @@ impl Tracked {
     fn new(alive: &Arc<Alive>) -> Self {
         let now = alive.now.fetch_add(1, Ordering::Relaxed) + 1;
         alive.most.fetch_max(now, Ordering::Relaxed);
-        Self {
-            alive: Arc::clone(alive),
-            _payload: [7; 32],
-        }
+        Self { alive: Arc::clone(alive), _payload: [7; 32] }
     }
 }
 
@@ -363,11 +324,7 @@ impl Server for Slow {
             std::hint::spin_loop();
         }
         self.0 += 1;
-        if self.0 == FLOOD {
-            Err(Stop::Normal)
-        } else {
-            Ok(())
-        }
+        if self.0 == FLOOD { Err(Stop::Normal) } else { Ok(()) }
     }
 }
 
@@ -411,10 +368,7 @@ async fn a_million_messages_to_a_slow_actor_leave_memory_flat() {
     // Other tests of this process allocate, too: one quiet attempt proves the bound, which a leak fails every time.
     for _ in 0..5 {
         let (most, growth) = flood().await;
-        assert!(
-            most <= Slow::MAILBOX_LIMIT + PRODUCERS,
-            "{most} messages alive at once"
-        );
+        assert!(most <= Slow::MAILBOX_LIMIT + PRODUCERS, "{most} messages alive at once");
         grown.push(growth);
         if growth <= GROWTH_MIB_MAX {
             return;
@@ -483,11 +437,7 @@ async fn no_wake_up_is_lost() {
         });
     }
     let all = tokio::time::timeout(SECOND * 60, producers.join_all()).await;
-    assert!(
-        all.is_ok(),
-        "a sender waits for ever: depth {}",
-        spawned.address.depth()
-    );
+    assert!(all.is_ok(), "a sender waits for ever: depth {}", spawned.address.depth());
     let total = spawned.address.call(Count::Total, SECOND * 10).await;
     assert_eq!(total, Ok(8 * (0..20_000).sum::<u64>()));
 }

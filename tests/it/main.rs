@@ -1,9 +1,6 @@
 //! The one integration binary: a file per promise.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a panic is how a test says that its world is broken"
-)]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test says that its world is broken")]
 
 mod tidy;
 mod mailbox;

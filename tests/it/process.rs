@@ -39,11 +39,7 @@ async fn every_end_has_its_name_and_leaves_nothing() {
             command.limits.output_bytes = 1 << 20;
             command.containment = containment.clone();
             let ended = world.run(command).await;
-            assert_eq!(
-                (&ended.how, ended.stuck),
-                (how, false),
-                "{words:?} under {containment}"
-            );
+            assert_eq!((&ended.how, ended.stuck), (how, false), "{words:?} under {containment}");
             world.assert_empty();
         }
     }
@@ -68,18 +64,10 @@ async fn a_deadline_ends_what_does_not_end() {
             let mut command = world.tool(words);
             command.limits.wall = Duration::from_millis(300);
             // A tool that obeys must not be made to wait for the end of the grace.
-            command.limits.grace = if *obeys {
-                PATIENCE
-            } else {
-                Duration::from_millis(300)
-            };
+            command.limits.grace = if *obeys { PATIENCE } else { Duration::from_millis(300) };
             command.containment = containment.clone();
             let ended = world.run(command).await;
-            assert_eq!(
-                (&ended.how, ended.stuck),
-                (&How::TimedOut, false),
-                "{words:?} under {containment}"
-            );
+            assert_eq!((&ended.how, ended.stuck), (&How::TimedOut, false), "{words:?} under {containment}");
             assert!(ended.elapsed < PATIENCE, "{words:?} took {:?}", ended.elapsed);
             world.assert_empty();
         }
@@ -99,11 +87,7 @@ async fn a_cancel_ends_what_does_not_end() {
                 cancel.cancel();
             };
             let (ended, ()) = tokio::join!(run(command, cancel.clone()), stop);
-            assert_eq!(
-                (&ended.how, ended.stuck),
-                (&How::Cancelled, false),
-                "{words:?} under {containment}"
-            );
+            assert_eq!((&ended.how, ended.stuck), (&How::Cancelled, false), "{words:?} under {containment}");
             world.assert_empty();
         }
     }
@@ -121,10 +105,7 @@ async fn a_run_that_is_cancelled_before_it_begins_starts_nothing() {
 
 #[tokio::test]
 async fn sigterm_gives_the_tool_and_its_children_time_for_last_words() {
-    for (mode, words) in [
-        ("obey-term", "said goodbye"),
-        ("obey-below", "child said goodbye"),
-    ] {
+    for (mode, words) in [("obey-term", "said goodbye"), ("obey-below", "child said goodbye")] {
         let world = World::new();
         let mut command = world.tool(&[mode]);
         command.limits.wall = Duration::from_secs(1);
@@ -158,26 +139,14 @@ async fn the_end_of_one_run_does_not_touch_another() {
         let mut standing = bystander.tool(&["hang"]);
         standing.containment = containment.clone();
         let others = async {
-            until("the bystander runs", || {
-                !processes_of(bystander.path()).is_empty()
-            })
-            .await;
-            for words in [
-                &["escape"][..],
-                &["die", "KILL"],
-                &["linger"],
-                &["flood", "3000000"],
-            ] {
+            until("the bystander runs", || !processes_of(bystander.path()).is_empty()).await;
+            for words in [&["escape"][..], &["die", "KILL"], &["linger"], &["flood", "3000000"]] {
                 let mut command = world.tool(words);
                 command.limits.output_bytes = 1 << 20;
                 command.containment = containment.clone();
                 world.run(command).await;
             }
-            assert_ne!(
-                processes_of(bystander.path()),
-                [],
-                "the bystander was killed under {containment}"
-            );
+            assert_ne!(processes_of(bystander.path()), [], "the bystander was killed under {containment}");
             cancel.cancel();
         };
         let (ended, ()) = tokio::join!(run(standing, cancel.clone()), others);
@@ -240,10 +209,7 @@ async fn a_program_without_a_shim_starts_nothing() {
     let mut command = world.tool(&["succeed"]);
     command.shim = None;
     let how = world.run(command).await.how;
-    assert!(
-        matches!(&how, How::NotStarted { missing: false, detail } if detail.contains("shim")),
-        "{how:?}"
-    );
+    assert!(matches!(&how, How::NotStarted { missing: false, detail } if detail.contains("shim")), "{how:?}");
 }
 
 #[tokio::test]
@@ -267,16 +233,8 @@ async fn memory_is_limited_where_it_can_be_and_the_run_says_so() {
             command.limits.memory_bytes = Some(64 << 20);
             command.limits.output_bytes = u64::MAX;
             command.containment = containment.clone();
-            let expected = if containment.limits_memory() {
-                outcome
-            } else {
-                MemoryLimit::NotEnforced
-            };
-            assert_eq!(
-                world.run(command).await.memory_limit,
-                expected,
-                "{bytes} bytes under {containment}"
-            );
+            let expected = if containment.limits_memory() { outcome } else { MemoryLimit::NotEnforced };
+            assert_eq!(world.run(command).await.memory_limit, expected, "{bytes} bytes under {containment}");
             world.assert_empty();
         }
     }

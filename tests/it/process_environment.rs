@@ -14,20 +14,12 @@ async fn the_environment_is_the_given_one() {
     }
     let world = World::new();
     let mut command = world.tool(&["env"]);
-    command.env = vec![
-        ("LANG".into(), "C.UTF-8".into()),
-        ("PATH".into(), "/usr/bin:/bin".into()),
-    ];
+    command.env = vec![("LANG".into(), "C.UTF-8".into()), ("PATH".into(), "/usr/bin:/bin".into())];
     let ended = world.run(command).await;
-    let names: BTreeSet<&str> = text(&ended.stdout.head)
-        .lines()
-        .filter_map(|line| Some(line.split_once('=')?.0))
-        .collect();
+    let names: BTreeSet<&str> =
+        text(&ended.stdout.head).lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
     // The shell adds PWD.
-    assert_eq!(
-        names,
-        BTreeSet::from(["HOME", "LANG", "PATH", "PROCTOR_RUN", "PWD", "TMPDIR"])
-    );
+    assert_eq!(names, BTreeSet::from(["HOME", "LANG", "PATH", "PROCTOR_RUN", "PWD", "TMPDIR"]));
 }
 
 #[tokio::test]
@@ -48,10 +40,7 @@ async fn a_given_home_and_directory_are_obeyed() {
     command.env = vec![("HOME".into(), home.path().into())];
     command.cwd = Some("/".into());
     let ended = world.run(command).await;
-    assert_eq!(
-        text(&ended.stdout.head),
-        format!("/\n{}\n", home.path().display())
-    );
+    assert_eq!(text(&ended.stdout.head), format!("/\n{}\n", home.path().display()));
     assert!(home.path().join("left-behind").exists());
     world.assert_empty();
 }
@@ -62,10 +51,7 @@ async fn a_bare_name_is_looked_up_in_the_given_path_only() {
     let mut command = world.tool(&["succeed"]);
     let folder = command.program.parent().unwrap().to_owned();
     command.program = "fake-tool".into();
-    assert!(matches!(
-        world.run(command.clone()).await.how,
-        How::NotStarted { missing: true, .. }
-    ));
+    assert!(matches!(world.run(command.clone()).await.how, How::NotStarted { missing: true, .. }));
     let path = std::env::join_paths(["/nowhere".as_ref(), folder.as_path(), "/usr/bin".as_ref()]).unwrap();
     command.env = vec![("PATH".into(), path)];
     assert_eq!(world.run(command).await.how, How::Exited(0));
@@ -101,10 +87,7 @@ async fn limits_and_privileges_are_set() {
             .lines()
             .find_map(|line| line.strip_prefix(name))
             .unwrap_or_else(|| panic!("no {name}: {told}"));
-        line.split_whitespace()
-            .take(2)
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
+        line.split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(values("Max open files"), ["1024", "1024"]);
     assert_eq!(values("Max file size"), ["1000000", "1000000"]);

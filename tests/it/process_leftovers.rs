@@ -19,17 +19,11 @@ async fn a_dropped_run_is_a_dead_run_at_whatever_moment_it_is_dropped() {
         command.containment = containments()[index % 3].clone();
         // From before the spawn to long after it.
         let moment = Duration::from_micros(300 * index as u64);
-        assert!(
-            tokio::time::timeout(moment, run(command, CancellationToken::new()))
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(moment, run(command, CancellationToken::new())).await.is_err());
     }
     for world in &worlds {
         until("no process and no private directory is left", || {
-            let private = fs::read_dir(world.path())
-                .unwrap()
-                .any(|entry| entry.unwrap().path().is_dir());
+            let private = fs::read_dir(world.path()).unwrap().any(|entry| entry.unwrap().path().is_dir());
             !private && processes_of(world.path()).is_empty()
         })
         .await;
@@ -52,11 +46,7 @@ async fn a_hundred_runs_leave_no_descriptor_child_or_cgroup() {
     }
     world.assert_empty();
     assert_eq!(descriptors(), before);
-    assert_eq!(
-        children(),
-        Vec::<String>::new(),
-        "children are left, alive or as zombies"
-    );
+    assert_eq!(children(), Vec::<String>::new(), "children are left, alive or as zombies");
     until("no cgroup is left", || cgroups_of(std::process::id()).is_empty()).await;
 }
 
@@ -90,12 +80,7 @@ async fn a_killed_daemon_takes_its_tools_along_and_the_next_one_sweeps_the_rest(
     }
     let (world, bystander) = (World::new(), World::new());
     let mut daemon = start_daemon(TEST, &world);
-    let started = || {
-        processes_of(world.path())
-            .iter()
-            .map(|(pid, _)| *pid)
-            .collect::<Vec<_>>()
-    };
+    let started = || processes_of(world.path()).iter().map(|(pid, _)| *pid).collect::<Vec<_>>();
     until("the tool and the one that escaped run", || {
         let lines = processes_of(world.path());
         lines.iter().any(|(_, line)| line.starts_with("sleep"))
@@ -104,58 +89,32 @@ async fn a_killed_daemon_takes_its_tools_along_and_the_next_one_sweeps_the_rest(
     })
     .await;
     let tool = *started().iter().min().unwrap();
-    kill(
-        Pid::from_raw(i32::try_from(daemon.id()).unwrap()),
-        Signal::SIGKILL,
-    )
-    .unwrap();
+    kill(Pid::from_raw(i32::try_from(daemon.id()).unwrap()), Signal::SIGKILL).unwrap();
     daemon.wait().unwrap();
     until("the tool died with its daemon", || !started().contains(&tool)).await;
-    assert!(
-        !started().is_empty(),
-        "what escaped lives: else this test proves nothing"
-    );
+    assert!(!started().is_empty(), "what escaped lives: else this test proves nothing");
 
     let cancel = CancellationToken::new();
     let standing = run(bystander.tool(&["hang"]), cancel.clone());
     let sweeping = async {
-        until("a run of a living daemon", || {
-            !processes_of(bystander.path()).is_empty()
-        })
-        .await;
+        until("a run of a living daemon", || !processes_of(bystander.path()).is_empty()).await;
         let swept = tokio::task::spawn_blocking(sweep).await.unwrap();
         assert!(!swept.incomplete, "{swept:?}");
         assert!(started().is_empty());
         assert_eq!(cgroups_of(daemon.id()), Vec::<PathBuf>::new());
-        assert_ne!(
-            processes_of(bystander.path()),
-            [],
-            "a run of a living daemon was swept"
-        );
+        assert_ne!(processes_of(bystander.path()), [], "a run of a living daemon was swept");
         cancel.cancel();
         swept
     };
     let (_, swept) = tokio::join!(standing, sweeping);
     let layers = Containment::detected().holds_everything();
-    assert!(
-        if layers {
-            swept.cgroups > 0
-        } else {
-            swept.processes > 0
-        },
-        "{swept:?}"
-    );
+    assert!(if layers { swept.cgroups > 0 } else { swept.processes > 0 }, "{swept:?}");
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test harness itself is started, not a tool"
-)]
+#[expect(clippy::disallowed_methods, reason = "the test harness itself is started, not a tool")]
 fn start_daemon(test: &str, world: &World) -> std::process::Child {
     let mut harness = std::process::Command::new(std::env::current_exe().unwrap());
-    let harness = harness
-        .args([test, "--exact"])
-        .env("PROCTOR_TEST_DAEMON", world.path());
+    let harness = harness.args([test, "--exact"]).env("PROCTOR_TEST_DAEMON", world.path());
     harness.stdout(std::process::Stdio::null()).spawn().unwrap()
 }
 
@@ -167,7 +126,5 @@ fn descriptors() -> usize {
 fn children() -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").unwrap();
     let listed = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("children")).unwrap());
-    listed
-        .flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        .collect()
+    listed.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
 }

@@ -55,10 +55,7 @@ async fn a_flood_that_ignores_sigterm_is_read_killed_and_held_to_its_quota() {
 async fn both_streams_are_kept_apart_and_whole() {
     let world = World::new();
     let ended = world.run(world.tool(&["fail", "7"])).await;
-    assert_eq!(
-        (text(&ended.stdout.head), text(&ended.stderr.head)),
-        ("", "fake-tool: failed as told\n")
-    );
+    assert_eq!((text(&ended.stdout.head), text(&ended.stderr.head)), ("", "fake-tool: failed as told\n"));
     assert_eq!(fs::read(&ended.stderr.path).unwrap(), ended.stderr.tail);
     assert_eq!(ended.stderr.spill, Spill::Whole);
 }
@@ -85,10 +82,7 @@ async fn bytes_that_are_no_text_arrive_unchanged() {
 /// The largest resident set this process has had, in bytes.
 fn peak_rss() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
     kib * 1024
 }

@@ -16,9 +16,7 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     pub fn path(&self) -> &Path {
@@ -38,10 +36,8 @@ impl World {
     /// Fails unless the run has left nothing but its two output files.
     pub fn assert_empty(&self) {
         assert_eq!(processes_of(self.path()), [], "processes are left");
-        let mut files: Vec<_> = fs::read_dir(self.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let mut files: Vec<_> =
+            fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         files.sort();
         assert_eq!(files, ["stderr", "stdout"], "files are left");
     }
@@ -70,12 +66,9 @@ pub type Found = (i32, String);
 pub fn processes_of(scratch: &Path) -> Vec<Found> {
     let mark = scratch.to_str().unwrap().as_bytes();
     let ours = i32::try_from(std::process::id()).unwrap();
-    let pids = fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    pids.filter(|pid| *pid != ours)
-        .filter_map(|pid| Some((pid, describe(pid, mark)?)))
-        .collect()
+    let pids =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    pids.filter(|pid| *pid != ours).filter_map(|pid| Some((pid, describe(pid, mark)?))).collect()
 }
 
 fn describe(pid: i32, mark: &[u8]) -> Option<String> {
@@ -95,9 +88,8 @@ pub fn cgroups_of(pid: u32) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(&folder) else {
             continue;
         };
-        let folders = entries
-            .filter_map(Result::ok)
-            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let folders =
+            entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         pending.extend(folders.map(|entry| entry.path()));
         let name = folder.file_name().unwrap().to_str().unwrap_or_default();
         if name.starts_with("proctor-") && name.contains(&format!(".{pid}.")) {
@@ -114,9 +106,7 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"));
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 pub fn text(bytes: &[u8]) -> &str {
@@ -130,29 +120,16 @@ pub fn alone(test: &str) -> bool {
 }
 
 /// Like [`alone`], in a process that is what a shell becomes after `preparation`.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test harness itself is started, not a tool"
-)]
+#[expect(clippy::disallowed_methods, reason = "the test harness itself is started, not a tool")]
 pub fn alone_after(preparation: &str, test: &str) -> bool {
     const ALONE: &str = "PROCTOR_TEST_ALONE";
     if std::env::var(ALONE).is_ok_and(|name| name == test) {
         return true;
     }
     let mut harness = std::process::Command::new("/bin/sh");
-    harness
-        .args(["-c", &format!("{preparation}\nexec \"$@\""), "sh"])
-        .arg(std::env::current_exe().unwrap());
-    let output = harness
-        .args([test, "--exact", "--nocapture"])
-        .env(ALONE, test)
-        .output()
-        .unwrap();
+    harness.args(["-c", &format!("{preparation}\nexec \"$@\""), "sh"]).arg(std::env::current_exe().unwrap());
+    let output = harness.args([test, "--exact", "--nocapture"]).env(ALONE, test).output().unwrap();
     let report = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        report.contains("1 passed"),
-        "{report}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(report.contains("1 passed"), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
     false
 }

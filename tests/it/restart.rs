@@ -13,11 +13,7 @@ use crate::cli_scan::{Served, job_of_line, signal, wait_for, world};
 /// A scan of which one tool has found something and another will never end.
 fn half_done(home: &Home) -> (Child, BufReader<ChildStderr>, String) {
     let mut scan = home.command(&["scan", "target", "--tools", "finds,hangs", "--deadline", "60s"]);
-    let mut scan = scan
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut scan = scan.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut progress = BufReader::new(scan.stderr.take().unwrap());
     let job = job_of_line(&wait_for(&mut progress, "scanning "));
     wait_for(&mut progress, "finds              findings");
@@ -39,9 +35,7 @@ fn tool_processes(home: &Home) -> usize {
     let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok());
     all.filter(|entry| {
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-        environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable.starts_with(runs.as_bytes()))
+        environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(runs.as_bytes()))
     })
     .count()
 }
@@ -50,11 +44,7 @@ fn assert_nothing_is_left(home: &Home) {
     assert_eq!(tool_processes(home), 0);
     for folder in ["runs", "snapshots"] {
         let path = home.path().join(".local/state/proctor").join(folder);
-        assert_eq!(
-            std::fs::read_dir(&path).unwrap().count(),
-            0,
-            "something is left in {folder}"
-        );
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "something is left in {folder}");
     }
 }
 
@@ -71,15 +61,8 @@ fn after_kill_9_every_job_shows_a_truthful_state() {
         (&"failed".into(), &"incomplete".into()),
         "{status:#}"
     );
-    assert!(
-        status["error"].as_str().unwrap().contains("restarted"),
-        "{status:#}"
-    );
-    assert_eq!(
-        run(&status, "finds")["state"],
-        "findings",
-        "what was acknowledged is kept"
-    );
+    assert!(status["error"].as_str().unwrap().contains("restarted"), "{status:#}");
+    assert_eq!(run(&status, "finds")["state"], "findings", "what was acknowledged is kept");
     assert_eq!(run(&status, "hangs")["failure"]["reason"], "daemon_restarted");
     let results = home.run(&["results", &job, "--format", "json"]);
     let results: Value = serde_json::from_str(&results.stdout).unwrap();
@@ -95,9 +78,7 @@ fn sigterm_gives_running_work_its_time_then_ends_it_and_exits_0() {
     let home = world();
     let settings = "[daemon]\ndrain_s = 1\nmanifests_dir = ";
     let path = home.path().join(".config/proctor/proctor.toml");
-    let text = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace("[daemon]\nmanifests_dir = ", settings);
+    let text = std::fs::read_to_string(&path).unwrap().replace("[daemon]\nmanifests_dir = ", settings);
     std::fs::write(&path, text).unwrap();
     let served = Served::start(&home);
     let (mut scan, _progress, job) = half_done(&home);

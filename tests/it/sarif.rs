@@ -20,37 +20,23 @@ static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
         let language = &mut schema["definitions"][part]["properties"]["language"];
         language.as_object_mut().unwrap().remove("pattern").unwrap();
     }
-    jsonschema::options()
-        .should_validate_formats(true)
-        .build(&schema)
-        .unwrap()
+    jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
 });
 
 /// The file as a reader gets it: valid, or the test ends here.
 fn exported(job: &JobView, findings: &[Stamped]) -> Value {
     let text = sarif::log(job, findings).to_json();
     let value: Value = serde_json::from_str(&text).unwrap();
-    let errors: Vec<String> = SCHEMA
-        .iter_errors(&value)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
+    let errors: Vec<String> =
+        SCHEMA.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}");
     value
 }
 
 fn job(runs: Vec<RunView>) -> JobView {
-    let request = JobRequest {
-        target: "/srv/a shop".into(),
-        tools: vec![],
-        deadline_s: 60,
-    };
+    let request = JobRequest { target: "/srv/a shop".into(), tools: vec![], deadline_s: 60 };
     let submitted_at = "2026-01-01T00:00:00Z".into();
-    let mut job = JobView::queued(
-        JobId::from_random([7; 16]),
-        Principal("p".into()),
-        request,
-        submitted_at,
-    );
+    let mut job = JobView::queued(JobId::from_random([7; 16]), Principal("p".into()), request, submitted_at);
     job.state = JobState::Done;
     job.runs = runs;
     job
@@ -61,11 +47,7 @@ fn ended(tool: &str, outcome: Outcome, coverage: Coverage) -> RunView {
         id: RunId::from_random([1; 16]),
         tool: ToolName(tool.into()),
         tool_version: Some("1.2.3".into()),
-        state: RunState::Ended(Ended {
-            outcome,
-            coverage,
-            elapsed_ms: 5,
-        }),
+        state: RunState::Ended(Ended { outcome, coverage, elapsed_ms: 5 }),
     }
 }
 
@@ -95,11 +77,7 @@ fn stamped(findings: Vec<Finding>) -> Vec<Stamped> {
 }
 
 fn whole(count: u32) -> Coverage {
-    Coverage {
-        expected: count,
-        examined: count,
-        ..Coverage::default()
-    }
+    Coverage { expected: count, examined: count, ..Coverage::default() }
 }
 
 #[test]
@@ -134,10 +112,7 @@ fn a_result_has_all_that_code_scanning_reads() {
         assert!(!rule[text]["text"].as_str().unwrap().is_empty(), "{text}");
     }
     assert_eq!(run["tool"]["driver"]["version"], "1.2.3");
-    assert_eq!(
-        run["originalUriBaseIds"]["%SRCROOT%"]["uri"],
-        "file:///srv/a%20shop/"
-    );
+    assert_eq!(run["originalUriBaseIds"]["%SRCROOT%"]["uri"], "file:///srv/a%20shop/");
 }
 
 #[test]
@@ -155,13 +130,7 @@ fn every_outcome_is_a_run_and_only_those_that_looked_were_successful() {
         ended("alpha", Outcome::Clean, whole(3)),
         ended("beta", Outcome::Failed(failure), Coverage::default()),
         ended("gamma", Outcome::Cancelled, Coverage::default()),
-        ended(
-            "delta",
-            Outcome::NotApplicable {
-                why: "no such files".into(),
-            },
-            Coverage::default(),
-        ),
+        ended("delta", Outcome::NotApplicable { why: "no such files".into() }, Coverage::default()),
         waiting,
     ]);
     let log = exported(&job, &[]);
@@ -189,83 +158,44 @@ fn every_outcome_is_a_run_and_only_those_that_looked_were_successful() {
             ("omega", false, Some("not_ended"), Some("error")),
         ]
     );
-    let ids: std::collections::BTreeSet<_> = runs
-        .iter()
-        .map(|run| run["automationDetails"]["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        ids.len(),
-        runs.len(),
-        "two runs of one category are refused by code scanning"
-    );
+    let ids: std::collections::BTreeSet<_> =
+        runs.iter().map(|run| run["automationDetails"]["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), runs.len(), "two runs of one category are refused by code scanning");
     assert!(ids.contains(format!("proctor/beta/{}", job.id).as_str()));
-    let text = runs[1]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
-        .as_str()
-        .unwrap();
-    assert!(
-        text.contains("60.0 s") && text.contains("raise its limit"),
-        "{text}"
-    );
+    let text =
+        runs[1]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].as_str().unwrap();
+    assert!(text.contains("60.0 s") && text.contains("raise its limit"), "{text}");
 }
 
 #[test]
 fn what_was_not_examined_is_named_file_by_file_and_the_rest_counted() {
-    let gap = |path: &str| Gap {
-        path: path.into(),
-        why: "syntax error".into(),
-    };
-    let coverage = Coverage {
-        expected: 9,
-        examined: 4,
-        missed: 5,
-        gaps: vec![gap("a.py"), gap("b c.py")],
-    };
+    let gap = |path: &str| Gap { path: path.into(), why: "syntax error".into() };
+    let coverage = Coverage { expected: 9, examined: 4, missed: 5, gaps: vec![gap("a.py"), gap("b c.py")] };
     let mut job = job(vec![ended("alpha", Outcome::Clean, coverage)]);
-    job.left_out = Coverage {
-        missed: 1,
-        gaps: vec![gap("huge.py")],
-        ..Coverage::default()
-    };
+    job.left_out = Coverage { missed: 1, gaps: vec![gap("huge.py")], ..Coverage::default() };
     let run = &exported(&job, &[])["runs"][0];
-    let notifications = run["invocations"][0]["toolExecutionNotifications"]
-        .as_array()
-        .unwrap();
-    let texts: Vec<_> = notifications
-        .iter()
-        .map(|notification| notification["message"]["text"].as_str().unwrap())
-        .collect();
+    let notifications = run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap();
+    let texts: Vec<_> =
+        notifications.iter().map(|notification| notification["message"]["text"].as_str().unwrap()).collect();
     assert_eq!(texts.len(), 4, "{texts:?}");
     let uri = |at: usize| &notifications[at]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
     assert_eq!((texts[0], uri(0)), ("syntax error", &json!("a.py")));
     assert_eq!((texts[1], uri(1)), ("syntax error", &json!("b%20c.py")));
     assert!(texts[2].starts_with("3 more files"), "{}", texts[2]);
-    assert!(
-        texts[3].contains("shown to no tool: huge.py (syntax error)"),
-        "{}",
-        texts[3]
-    );
-    assert_eq!(
-        run["properties"],
-        json!({"outcome": "clean", "expected": 9, "examined": 4, "missed": 5})
-    );
+    assert!(texts[3].contains("shown to no tool: huge.py (syntax error)"), "{}", texts[3]);
+    assert_eq!(run["properties"], json!({"outcome": "clean", "expected": 9, "examined": 4, "missed": 5}));
 }
 
 #[test]
 fn a_run_has_as_many_results_as_a_consumer_takes_and_says_what_is_over() {
-    let findings = stamped(
-        (1..=FINDINGS_PER_RUN_MAX as u32 + 5)
-            .map(|line| finding("R", line))
-            .collect(),
-    );
+    let findings = stamped((1..=FINDINGS_PER_RUN_MAX as u32 + 5).map(|line| finding("R", line)).collect());
     let count = findings.len() as u32 + 10;
     let job = job(vec![ended("alpha", Outcome::Findings { count }, whole(1))]);
     let text = sarif::log(&job, &findings).to_json();
     let log: Value = serde_json::from_str(&text).unwrap();
     let run = &log["runs"][0];
     assert_eq!(run["results"].as_array().unwrap().len(), FINDINGS_PER_RUN_MAX);
-    let text = run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
-        .as_str()
-        .unwrap();
+    let text = run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].as_str().unwrap();
     assert!(text.starts_with("15 more findings"), "{text}");
 }
 
@@ -281,10 +211,7 @@ fn rules_are_listed_once_and_findings_stay_with_their_tool() {
     let log = exported(&job, &findings);
     let rules = |run: usize| {
         let rules = log["runs"][run]["tool"]["driver"]["rules"].as_array().unwrap();
-        rules
-            .iter()
-            .map(|rule| rule["id"].as_str().unwrap())
-            .collect::<Vec<_>>()
+        rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect::<Vec<_>>()
     };
     assert_eq!((rules(0), rules(1)), (vec!["R1", "R2"], vec!["R1"]));
     for result in log["runs"][0]["results"].as_array().unwrap() {

@@ -4,15 +4,7 @@
 use crate::whole::{Oracle, World, assert_same, found};
 
 /// Tools that can do their work here: the others need a network, and a test of their own.
-const OFFLINE: [&str; 7] = [
-    "semgrep",
-    "bandit",
-    "ruff",
-    "detect-secrets",
-    "eslint",
-    "vulture",
-    "gitleaks",
-];
+const OFFLINE: [&str; 7] = ["semgrep", "bandit", "ruff", "detect-secrets", "eslint", "vulture", "gitleaks"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_planted_defect_is_found_and_nothing_is_invented() {
@@ -36,13 +28,8 @@ async fn removing_a_defect_removes_its_findings_and_no_others() {
     // Each defect is removed in one half and stays in the other, beside neighbours of which some stay and some go.
     for remainder in [0, 1] {
         let shop = world.copy_of("examples/shop", &format!("shop-{remainder}"));
-        let removed: Vec<&str> = oracle
-            .defects
-            .iter()
-            .skip(remainder)
-            .step_by(2)
-            .map(|defect| defect.id.as_str())
-            .collect();
+        let removed: Vec<&str> =
+            oracle.defects.iter().skip(remainder).step_by(2).map(|defect| defect.id.as_str()).collect();
         let is_removed = |id: &str| removed.contains(&id);
         oracle
             .defects
@@ -51,10 +38,7 @@ async fn removing_a_defect_removes_its_findings_and_no_others() {
             .for_each(|defect| defect.remove_from(&shop));
         let job = world.scan(&shop, &OFFLINE).await;
         let findings = world.findings(&job.job).await;
-        assert_same(
-            &found(&findings),
-            &oracle.expected(|defect| is_removed(&defect.id)),
-        );
+        assert_same(&found(&findings), &oracle.expected(|defect| is_removed(&defect.id)));
     }
     world.end().await;
 }
@@ -84,13 +68,7 @@ async fn a_tree_in_which_nothing_applies_is_not_called_clean() {
     let world = World::boot().await;
     let target = world.target("prose", &[("notes.txt", "nothing to see\n")]);
     let job = world.scan(&target, &["bandit", "eslint"]).await;
-    assert!(
-        job.runs
-            .iter()
-            .all(|run| run.state == "not_applicable" && run.why.is_some()),
-        "{:#?}",
-        job.runs
-    );
+    assert!(job.runs.iter().all(|run| run.state == "not_applicable" && run.why.is_some()), "{:#?}", job.runs);
     assert_eq!(job.conclusion, "incomplete");
     world.end().await;
 }

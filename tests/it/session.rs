@@ -14,9 +14,7 @@ fn sleep(ms: u32) -> Value {
 }
 
 fn code(answer: &Value) -> i64 {
-    answer["error"]["code"]
-        .as_i64()
-        .unwrap_or_else(|| panic!("no error: {answer}"))
+    answer["error"]["code"].as_i64().unwrap_or_else(|| panic!("no error: {answer}"))
 }
 
 #[tokio::test]
@@ -39,13 +37,7 @@ async fn before_the_handshake_only_a_ping_is_answered() {
     for method in ["tools/list", "resources/list"] {
         let refused = client.call(method, json!({})).await;
         assert_eq!(code(&refused), -32600, "{method}");
-        assert!(
-            refused["error"]["message"]
-                .as_str()
-                .unwrap()
-                .contains("initialize"),
-            "{refused}"
-        );
+        assert!(refused["error"]["message"].as_str().unwrap().contains("initialize"), "{refused}");
     }
     assert_eq!(code(&client.call_tool("tools", json!({})).await), -32600);
 }
@@ -73,32 +65,20 @@ async fn everything_listed_can_be_used() {
         .filter_map(|tool| tool["name"].as_str())
         .collect();
     assert_eq!(names[0], "tools");
-    assert_eq!(
-        client.call("tools/list", json!({})).await["result"],
-        tools["result"],
-        "always the same"
-    );
+    assert_eq!(client.call("tools/list", json!({})).await["result"], tools["result"], "always the same");
     let answer = client.call_tool("tools", json!({})).await;
     assert_eq!(answer["result"]["isError"], false);
-    assert_eq!(
-        answer["result"]["structuredContent"]["tools"][0]["name"],
-        "sample"
-    );
+    assert_eq!(answer["result"]["structuredContent"]["tools"][0]["name"], "sample");
     let text = answer["result"]["content"][0]["text"].as_str().unwrap();
     let mirrored: Value = serde_json::from_str(text).unwrap();
     assert_eq!(mirrored, answer["result"]["structuredContent"]);
-    assert_eq!(
-        client.call("logging/setLevel", json!({"level": "info"})).await["result"],
-        json!({})
-    );
+    assert_eq!(client.call("logging/setLevel", json!({"level": "info"})).await["result"], json!({}));
     assert!(
         client.call("resources/templates/list", json!({})).await["result"]["resourceTemplates"].is_array()
     );
     let listed = client.call("resources/list", json!({})).await;
     for resource in listed["result"]["resources"].as_array().unwrap() {
-        let read = client
-            .call("resources/read", json!({"uri": resource["uri"]}))
-            .await;
+        let read = client.call("resources/read", json!({"uri": resource["uri"]})).await;
         assert_eq!(read["result"]["contents"][0]["uri"], resource["uri"], "{read}");
     }
 }
@@ -107,9 +87,7 @@ async fn everything_listed_can_be_used() {
 async fn the_tree_shows_this_very_session() {
     let world = World::boot().await;
     let mut client = world.client().await;
-    let read = client
-        .call("resources/read", json!({"uri": "proctor://tree"}))
-        .await;
+    let read = client.call("resources/read", json!({"uri": "proctor://tree"})).await;
     let text = read["result"]["contents"][0]["text"].as_str().unwrap();
     assert!(text.contains("session-0") && text.contains("listener"), "{text}");
 }
@@ -121,21 +99,9 @@ async fn what_is_asked_wrongly_is_answered_with_what_to_do() {
     assert_eq!(code(&client.call("no/such", json!({})).await), -32601);
     assert_eq!(code(&client.call_tool("scam", json!({})).await), -32602);
     assert_eq!(code(&client.call("tools/call", json!({})).await), -32602);
-    assert_eq!(
-        code(&client.call("tools/list", json!({"cursor": "7"})).await),
-        -32602
-    );
-    assert_eq!(
-        code(
-            &client
-                .call("resources/read", json!({"uri": "proctor://nothing"}))
-                .await
-        ),
-        -32002
-    );
-    let wrong = client
-        .call_tool("fault", json!({"kind": "sleep", "ms": "long", "extra": 1}))
-        .await;
+    assert_eq!(code(&client.call("tools/list", json!({"cursor": "7"})).await), -32602);
+    assert_eq!(code(&client.call("resources/read", json!({"uri": "proctor://nothing"})).await), -32002);
+    let wrong = client.call_tool("fault", json!({"kind": "sleep", "ms": "long", "extra": 1})).await;
     assert_eq!(wrong["result"]["isError"], true, "{wrong}");
     let fields: Vec<&str> = wrong["result"]["structuredContent"]["fields"]
         .as_array()
@@ -146,15 +112,9 @@ async fn what_is_asked_wrongly_is_answered_with_what_to_do() {
     assert!(fields.contains(&"ms") && fields.contains(&"extra"), "{fields:?}");
     client.send_text("not JSON").await;
     assert_eq!(code(&client.answer_to(&Value::Null).await), -32700);
-    client
-        .send_text(r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#)
-        .await;
+    client.send_text(r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#).await;
     assert_eq!(code(&client.answer_to(&Value::Null).await), -32600);
-    assert_eq!(
-        client.call("ping", json!({})).await["result"],
-        json!({}),
-        "the session goes on"
-    );
+    assert_eq!(client.call("ping", json!({})).await["result"], json!({}), "the session goes on");
 }
 
 #[tokio::test]
@@ -184,11 +144,7 @@ async fn parked_requests_are_all_answered_and_no_more_run_than_may() {
         assert_eq!(client.answer(id).await["result"]["isError"], false);
     }
     // 72 calls of 50 ms, 8 at once: 9 rounds.
-    assert!(
-        began.elapsed() >= Duration::from_millis(450),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -202,10 +158,7 @@ async fn beyond_the_parking_space_the_socket_is_not_read_until_there_is_room() {
     let ping = client.ask("ping", json!({})).await;
     let began = Instant::now();
     client.answer(ping).await;
-    assert!(
-        began.elapsed() > Duration::from_millis(200),
-        "the ping was behind what was not read"
-    );
+    assert!(began.elapsed() > Duration::from_millis(200), "the ping was behind what was not read");
     for id in [slow, parked, unread] {
         assert_eq!(client.answer(id).await["result"]["isError"], false);
     }
@@ -215,29 +168,16 @@ async fn beyond_the_parking_space_the_socket_is_not_read_until_there_is_room() {
 async fn a_cancel_frees_its_place_and_is_not_answered() {
     let world = World::with_limits(|limits| limits.in_flight_per_session = 2).await;
     let mut client = world.client().await;
-    let hanging = [
-        client.ask_tool("fault", sleep(600_000)).await,
-        client.ask_tool("fault", sleep(600_000)).await,
-    ];
+    let hanging =
+        [client.ask_tool("fault", sleep(600_000)).await, client.ask_tool("fault", sleep(600_000)).await];
     let parked = client.ask_tool("fault", sleep(600_000)).await;
     let next = client.ask_tool("fault", sleep(0)).await;
-    client
-        .notify(
-            "notifications/cancelled",
-            json!({"requestId": parked, "reason": "test"}),
-        )
-        .await;
-    client
-        .notify("notifications/cancelled", json!({"requestId": hanging[0]}))
-        .await;
+    client.notify("notifications/cancelled", json!({"requestId": parked, "reason": "test"})).await;
+    client.notify("notifications/cancelled", json!({"requestId": hanging[0]})).await;
     assert_eq!(client.answer(next).await["result"]["isError"], false);
-    client
-        .notify("notifications/cancelled", json!({"requestId": 12_345}))
-        .await;
+    client.notify("notifications/cancelled", json!({"requestId": 12_345})).await;
     client.notify("notifications/cancelled", json!({})).await;
-    client
-        .notify("notifications/cancelled", json!({"requestId": hanging[1]}))
-        .await;
+    client.notify("notifications/cancelled", json!({"requestId": hanging[1]})).await;
     // Whatever was to be answered has been: nothing but the ping's answer is left.
     let ping = client.ask("ping", json!({})).await;
     assert_eq!(client.receive().await["id"], ping);
@@ -273,11 +213,7 @@ async fn progress_rises_and_stops_with_the_answer() {
     assert!(values.windows(2).all(|pair| pair[0] < pair[1]), "{values:?}");
     client.notifications.clear();
     client.call("ping", json!({})).await;
-    assert_eq!(
-        client.notifications,
-        Vec::<Value>::new(),
-        "nothing follows the answer"
-    );
+    assert_eq!(client.notifications, Vec::<Value>::new(), "nothing follows the answer");
 }
 
 #[tokio::test]
@@ -290,9 +226,7 @@ async fn overload_of_a_principal_is_refused_at_once_and_says_when_to_return() {
     let refused = second.call_tool("tools", json!({})).await;
     assert_eq!(code(&refused), -31001);
     assert!(refused["error"]["data"]["retryAfterMs"].as_u64().unwrap() > 0);
-    first
-        .notify("notifications/cancelled", json!({"requestId": hanging}))
-        .await;
+    first.notify("notifications/cancelled", json!({"requestId": hanging})).await;
     first.call("ping", json!({})).await;
     crate::support::soon("a free place", async {
         while second.call_tool("tools", json!({})).await.get("error").is_some() {}
@@ -310,30 +244,17 @@ async fn the_rate_of_a_principal_is_limited_and_pings_are_free() {
         refused.extend(answer.get("error").map(|_| code(&answer)));
         assert!(client.call("ping", json!({})).await.get("result").is_some());
     }
-    assert!(
-        refused.len() >= 5 && refused.iter().all(|code| *code == -31002),
-        "{refused:?}"
-    );
+    assert!(refused.len() >= 5 && refused.iter().all(|code| *code == -31002), "{refused:?}");
 }
 
 #[tokio::test]
 async fn an_answer_too_big_for_a_message_is_an_error_and_the_session_goes_on() {
     let world = World::boot().await;
     let mut client = world.client().await;
-    let big = client
-        .call_tool("fault", json!({"kind": "sleep", "bytes": 600_000}))
-        .await;
+    let big = client.call_tool("fault", json!({"kind": "sleep", "bytes": 600_000})).await;
     assert_eq!(code(&big), -31005, "its text and its structure together");
-    let fits = client
-        .call_tool("fault", json!({"kind": "sleep", "bytes": 400_000}))
-        .await;
-    assert_eq!(
-        fits["result"]["structuredContent"]["filler"]
-            .as_str()
-            .unwrap()
-            .len(),
-        400_000
-    );
+    let fits = client.call_tool("fault", json!({"kind": "sleep", "bytes": 400_000})).await;
+    assert_eq!(fits["result"]["structuredContent"]["filler"].as_str().unwrap().len(), 400_000);
 }
 
 #[tokio::test]
@@ -342,13 +263,7 @@ async fn a_call_that_takes_too_long_is_ended() {
     let mut client = world.client().await;
     let late = client.call_tool("fault", sleep(600_000)).await;
     assert_eq!(late["result"]["isError"], true);
-    assert!(
-        late["result"]["content"][0]["text"]
-            .as_str()
-            .unwrap()
-            .contains("longest"),
-        "{late}"
-    );
+    assert!(late["result"]["content"][0]["text"].as_str().unwrap().contains("longest"), "{late}");
 }
 
 #[tokio::test]
@@ -359,9 +274,7 @@ async fn a_drain_waits_for_what_runs_and_sends_away_what_waits() {
     let waiting = client.ask_tool("fault", sleep(0)).await;
     client.call("ping", json!({})).await;
     world.drain();
-    let settled = world
-        .gateway
-        .call(|reply| GatewayMessage::Settle { reply }, Duration::from_secs(20));
+    let settled = world.gateway.call(|reply| GatewayMessage::Settle { reply }, Duration::from_secs(20));
     settled.await.expect("settled");
     assert_eq!(client.answer(running).await["result"]["isError"], false);
     assert_eq!(code(&client.answer(waiting).await), -31003);

@@ -15,24 +15,15 @@ const PANICKING: usize = 50;
 async fn a_panic_in_a_call_is_an_error_of_that_call_only() {
     let world = World::boot().await;
     let mut client = world.client().await;
-    let other = client
-        .ask_tool("fault", json!({"kind": "sleep", "ms": 100}))
-        .await;
+    let other = client.ask_tool("fault", json!({"kind": "sleep", "ms": 100})).await;
     let broken = client.call_tool("fault", json!({"kind": "panic_call"})).await;
     assert_eq!(broken["error"]["code"], -32603, "{broken}");
-    assert!(
-        !broken.to_string().contains("asked to panic"),
-        "the cause is ours to read: {broken}"
-    );
+    assert!(!broken.to_string().contains("asked to panic"), "the cause is ours to read: {broken}");
     assert_eq!(client.answer(other).await["result"]["isError"], false);
     for _ in 0..20 {
         client.call_tool("fault", json!({"kind": "panic_call"})).await;
     }
-    assert_eq!(
-        client.call_tool("tools", json!({})).await["result"]["isError"],
-        false,
-        "no place is lost"
-    );
+    assert_eq!(client.call_tool("tools", json!({})).await["result"]["isError"], false, "no place is lost");
 }
 
 #[tokio::test]
@@ -47,15 +38,11 @@ async fn a_session_that_panics_closes_its_socket_with_1011() {
 async fn fifty_of_two_hundred_sessions_panic_and_the_others_see_nothing() {
     let world = World::boot().await;
     let clients = join_all((0..SESSIONS).map(|_| world.client())).await;
-    let (doomed, healthy): (Vec<_>, Vec<_>) = clients
-        .into_iter()
-        .enumerate()
-        .partition(|(number, _)| number % (SESSIONS / PANICKING) == 0);
+    let (doomed, healthy): (Vec<_>, Vec<_>) =
+        clients.into_iter().enumerate().partition(|(number, _)| number % (SESSIONS / PANICKING) == 0);
     assert_eq!((doomed.len(), healthy.len()), (PANICKING, SESSIONS - PANICKING));
     let dying = join_all(doomed.into_iter().map(|(_, mut client)| async move {
-        client
-            .ask_tool("fault", json!({"kind": "panic_session", "ms": 50}))
-            .await;
+        client.ask_tool("fault", json!({"kind": "panic_session", "ms": 50})).await;
         client.close_code().await
     }));
     let living = join_all(healthy.into_iter().map(|(number, client)| work(number, client)));
@@ -70,27 +57,16 @@ async fn fifty_of_two_hundred_sessions_panic_and_the_others_see_nothing() {
 /// Calls before, during and after the others' crash; every answer must be right.
 async fn work(number: usize, mut client: Client) -> Client {
     for round in 0..10 {
-        let answer = client
-            .call_tool("fault", json!({"kind": "sleep", "ms": 20, "bytes": number}))
-            .await;
+        let answer = client.call_tool("fault", json!({"kind": "sleep", "ms": 20, "bytes": number})).await;
         let filler = answer["result"]["structuredContent"]["filler"].as_str();
-        assert_eq!(
-            filler.map(str::len),
-            Some(number),
-            "session {number}, round {round}: {answer}"
-        );
+        assert_eq!(filler.map(str::len), Some(number), "session {number}, round {round}: {answer}");
         assert_eq!(client.call("ping", Value::Null).await["result"], json!({}));
     }
     client
 }
 
 fn sessions(world: &World) -> usize {
-    world
-        .root
-        .tree()
-        .walk()
-        .filter(|node| node.id.starts_with("session-"))
-        .count()
+    world.root.tree().walk().filter(|node| node.id.starts_with("session-")).count()
 }
 
 fn restarts(world: &World) -> u32 {
@@ -101,8 +77,7 @@ fn restarts(world: &World) -> u32 {
 async fn a_client_that_leaves_takes_its_calls_with_it() {
     let world = World::with_limits(|limits| limits.in_flight_per_principal = 1).await;
     let mut gone = world.client().await;
-    gone.ask_tool("fault", json!({"kind": "sleep", "ms": 600_000}))
-        .await;
+    gone.ask_tool("fault", json!({"kind": "sleep", "ms": 600_000})).await;
     gone.call("ping", json!({})).await;
     drop(gone);
     let mut client = world.client().await;

@@ -21,19 +21,12 @@ fn everything_that_is_source_is_copied_and_nobody_can_change_it() {
     world.source();
     let snapshot = world.take().unwrap();
     assert_eq!(paths(&snapshot), SOURCE);
-    assert!(
-        snapshot.left_out.is_empty() && snapshot.excluded.is_empty(),
-        "{snapshot:?}"
-    );
+    assert!(snapshot.left_out.is_empty() && snapshot.excluded.is_empty(), "{snapshot:?}");
     for file in &snapshot.files {
         let (copy, original) = (snapshot.root.join(&file.path), world.target.join(&file.path));
         assert_eq!(fs::read(&copy).unwrap(), fs::read(original).unwrap());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(
-            (mode(&copy), mode(copy.parent().unwrap())),
-            (0o444, 0o555),
-            "{copy:?}"
-        );
+        assert_eq!((mode(&copy), mode(copy.parent().unwrap())), (0o444, 0o555), "{copy:?}");
     }
     drop(snapshot);
     assert_eq!(world.left_behind(), 0);
@@ -49,12 +42,7 @@ fn hostile_company_changes_nothing_for_the_source() {
     world.write("HEAD", "ref: refs/heads/main\n");
     world.write("refs/heads/.git/x", "");
     world.write("objects/.git/x", "");
-    for name in [
-        ".bandit",
-        ".gitleaks.toml",
-        "web/eslint.config.js",
-        ".checkov.yaml",
-    ] {
+    for name in [".bandit", ".gitleaks.toml", "web/eslint.config.js", ".checkov.yaml"] {
         world.write(name, "hostile");
     }
     symlink("/etc/passwd", world.target.join("out.py")).unwrap();
@@ -126,10 +114,7 @@ fn an_executable_loses_the_right_to_run_and_keeps_its_content() {
     world.write("run.sh", "#!/bin/sh\n");
     fs::set_permissions(world.target.join("run.sh"), fs::Permissions::from_mode(0o6755)).unwrap();
     let snapshot = world.take().unwrap();
-    let mode = fs::metadata(snapshot.root.join("run.sh"))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(snapshot.root.join("run.sh")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o444);
 }
 
@@ -157,39 +142,16 @@ fn a_tree_over_a_limit_is_refused_by_its_name_and_leaves_nothing() {
     }
     let limits = Limits::default();
     let cases = [
-        (
-            Limits {
-                files: 9,
-                ..limits.clone()
-            },
-            "9 files",
-        ),
-        (
-            Limits {
-                entries: 10,
-                ..limits.clone()
-            },
-            "10 directory entries",
-        ),
-        (
-            Limits {
-                total_bytes: 59,
-                ..limits.clone()
-            },
-            "59 bytes",
-        ),
+        (Limits { files: 9, ..limits.clone() }, "9 files"),
+        (Limits { entries: 10, ..limits.clone() }, "10 directory entries"),
+        (Limits { total_bytes: 59, ..limits.clone() }, "59 bytes"),
     ];
     for (limits, words) in cases {
         let error = world.take_within(&limits).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
         assert_eq!(world.left_behind(), 0);
     }
-    let exactly = Limits {
-        files: 10,
-        entries: 11,
-        total_bytes: 60,
-        ..limits
-    };
+    let exactly = Limits { files: 10, entries: 11, total_bytes: 60, ..limits };
     assert_eq!(world.take_within(&exactly).unwrap().files.len(), 10);
 }
 
@@ -199,17 +161,10 @@ fn a_path_that_is_too_deep_or_too_long_is_left_out_and_the_rest_is_kept() {
     world.write("a.py", "1");
     world.write("d/d/d/d/deep.py", "1");
     world.write(&format!("{}.py", "long".repeat(10)), "1");
-    let limits = Limits {
-        depth: 3,
-        path_bytes: 30,
-        ..Limits::default()
-    };
+    let limits = Limits { depth: 3, path_bytes: 30, ..Limits::default() };
     let snapshot = world.take_within(&limits).unwrap();
     assert_eq!(paths(&snapshot), ["a.py"]);
-    assert_eq!(
-        named(&snapshot.left_out),
-        ["d/d/d/d", &format!("{}.py", "long".repeat(10))]
-    );
+    assert_eq!(named(&snapshot.left_out), ["d/d/d/d", &format!("{}.py", "long".repeat(10))]);
 }
 
 /// Root reads everything, so the walk runs on a thread that asks the file system as nobody.
@@ -243,10 +198,7 @@ fn unreadable_as_we_are() {
     let world = World::new();
     closed(&world);
     let snapshot = world.take().unwrap();
-    assert_eq!(
-        named(&snapshot.left_out),
-        ["closed.py", "closed_dir", "names_only/a.py"]
-    );
+    assert_eq!(named(&snapshot.left_out), ["closed.py", "closed_dir", "names_only/a.py"]);
 }
 
 fn closed(world: &World) {
@@ -279,13 +231,7 @@ fn a_target_that_is_reached_through_a_link_or_is_no_directory_is_refused() {
     let policy = Policy::new(Vec::<String>::new()).unwrap();
     let refused = |target: &Path| {
         let destination = world.snapshots.join("one");
-        match take(
-            target,
-            &destination,
-            &policy,
-            &Limits::default(),
-            &CancellationToken::new(),
-        ) {
+        match take(target, &destination, &policy, &Limits::default(), &CancellationToken::new()) {
             Err(SnapshotError::Target { errno, .. }) => errno,
             other => panic!("{target:?}: {other:?}"),
         }
@@ -306,10 +252,7 @@ fn an_empty_directory_is_an_empty_snapshot() {
     let snapshot = World::new();
     fs::create_dir_all(snapshot.target.join("a/b.py")).unwrap();
     let snapshot = snapshot.take().unwrap();
-    assert!(
-        snapshot.files.is_empty() && snapshot.left_out.is_empty(),
-        "{snapshot:?}"
-    );
+    assert!(snapshot.files.is_empty() && snapshot.left_out.is_empty(), "{snapshot:?}");
 }
 
 #[test]

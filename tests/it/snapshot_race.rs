@@ -16,10 +16,7 @@ fn a_snapshot_stays_as_it_was_when_the_tree_is_edited_and_deleted() {
     let snapshot = world.take().unwrap();
     world.write("app.py", "changed");
     fs::remove_dir_all(world.target.join("web")).unwrap();
-    assert_eq!(
-        fs::read_to_string(snapshot.root.join("app.py")).unwrap(),
-        "import ast\n"
-    );
+    assert_eq!(fs::read_to_string(snapshot.root.join("app.py")).unwrap(), "import ast\n");
     assert!(snapshot.root.join("web/three.js/index.js").exists());
 }
 
@@ -81,10 +78,7 @@ fn a_directory_that_turns_into_a_link_under_the_walk_never_leads_out() {
             }
             caught += snapshot.left_out.len();
         }
-        assert!(
-            caught > 0,
-            "no directory was caught turning into a link: the race was not run"
-        );
+        assert!(caught > 0, "no directory was caught turning into a link: the race was not run");
     });
     assert_eq!(world.left_behind(), 0);
 }
@@ -109,10 +103,7 @@ fn files_that_are_rewritten_and_deleted_under_the_walk_never_fail_the_job() {
         let mut moving = 0;
         for _ in 0..60 {
             let snapshot = world.take().unwrap();
-            assert!(
-                SOURCE.iter().all(|path| paths(&snapshot).contains(path)),
-                "{snapshot:?}"
-            );
+            assert!(SOURCE.iter().all(|path| paths(&snapshot).contains(path)), "{snapshot:?}");
             moving += snapshot.files.len() - SOURCE.len();
         }
         assert!(moving > 0, "no changing file was ever seen: the race was not run");

@@ -22,11 +22,7 @@ impl World {
         let (target, snapshots) = (root.join("target"), root.join("snapshots"));
         fs::create_dir(&target).unwrap();
         fs::create_dir(&snapshots).unwrap();
-        Self {
-            target,
-            snapshots,
-            _home: home,
-        }
+        Self { target, snapshots, _home: home }
     }
 
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
@@ -50,13 +46,7 @@ impl World {
     pub fn take_within(&self, limits: &Limits) -> Result<Snapshot, SnapshotError> {
         let policy = Policy::new([".bandit", ".gitleaks.toml", "eslint.config.*", ".checkov.yaml"]).unwrap();
         let destination = self.snapshots.join("one");
-        take(
-            &self.target,
-            &destination,
-            &policy,
-            limits,
-            &CancellationToken::new(),
-        )
+        take(&self.target, &destination, &policy, limits, &CancellationToken::new())
     }
 
     pub fn left_behind(&self) -> usize {
@@ -72,10 +62,5 @@ pub fn named(gaps: &[Gap]) -> Vec<&str> {
     gaps.iter().map(|gap| gap.path.as_str()).collect()
 }
 
-pub const SOURCE: [&str; 5] = [
-    "app.py",
-    "ast.py",
-    "node_modules/x/index.js",
-    "web/.hidden/a b.js",
-    "web/three.js/index.js",
-];
+pub const SOURCE: [&str; 5] =
+    ["app.py", "ast.py", "node_modules/x/index.js", "web/.hidden/a b.js", "web/three.js/index.js"];

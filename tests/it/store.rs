@@ -20,15 +20,9 @@ fn a_job_comes_back_as_the_domain_made_it_also_in_the_next_life() {
     let found = findings("alpha", 30, 4);
     let job = life.runtime.block_on(async {
         let mut job = life.running("/t", &["alpha", "beta"]).await;
-        let left_out = Coverage {
-            missed: 1,
-            ..Coverage::default()
-        };
+        let left_out = Coverage { missed: 1, ..Coverage::default() };
         let events = [
-            JobEvent::SnapshotTaken {
-                digest: "d".repeat(64),
-                left_out,
-            },
+            JobEvent::SnapshotTaken { digest: "d".repeat(64), left_out },
             JobEvent::RunMoved {
                 run: job.runs[0].id,
                 to: RunState::Running,
@@ -38,9 +32,7 @@ fn a_job_comes_back_as_the_domain_made_it_also_in_the_next_life() {
             JobEvent::RunEnded {
                 run: job.runs[1].id,
                 ended: Ended {
-                    outcome: Outcome::NotApplicable {
-                        why: "no such files".into(),
-                    },
+                    outcome: Outcome::NotApplicable { why: "no such files".into() },
                     coverage: Coverage::default(),
                     elapsed_ms: 0,
                 },
@@ -56,10 +48,7 @@ fn a_job_comes_back_as_the_domain_made_it_also_in_the_next_life() {
             };
             assert!(life.store.record(job.id, event.clone(), findings).await.unwrap());
             job.apply(event);
-            assert_eq!(
-                life.store.job(principal(), job.id).await.unwrap().as_ref(),
-                Some(&job)
-            );
+            assert_eq!(life.store.job(principal(), job.id).await.unwrap().as_ref(), Some(&job));
         }
         job
     });
@@ -68,10 +57,7 @@ fn a_job_comes_back_as_the_domain_made_it_also_in_the_next_life() {
     let life = Life::start(directory.path());
     life.runtime.block_on(async {
         assert_eq!(life.store.recover().await.unwrap(), []);
-        assert_eq!(
-            life.store.job(principal(), job.id).await.unwrap(),
-            Some(job.clone())
-        );
+        assert_eq!(life.store.job(principal(), job.id).await.unwrap(), Some(job.clone()));
         let (view, exported) = life.store.export(principal(), job.id).await.unwrap().unwrap();
         let sorted = |findings: &[Stamped]| {
             let mut findings = findings.to_vec();
@@ -89,19 +75,8 @@ fn an_event_that_comes_twice_or_too_late_changes_nothing_and_is_not_kept() {
         let found = findings("alpha", 10, 2);
         let end = run_ended(job.runs[0].id, &found);
         life.store.submit(job.clone()).await.unwrap();
-        assert!(
-            life.store
-                .record(job.id, end.clone(), found.clone())
-                .await
-                .unwrap()
-        );
-        assert!(
-            !life
-                .store
-                .record(job.id, end.clone(), found.clone())
-                .await
-                .unwrap()
-        );
+        assert!(life.store.record(job.id, end.clone(), found.clone()).await.unwrap());
+        assert!(!life.store.record(job.id, end.clone(), found.clone()).await.unwrap());
         assert!(life.store.record(job.id, job_done(), vec![]).await.unwrap());
         for late in [JobEvent::Started, end, job_done()] {
             assert!(!life.store.record(job.id, late, found.clone()).await.unwrap());
@@ -113,10 +88,7 @@ fn an_event_that_comes_twice_or_too_late_changes_nothing_and_is_not_kept() {
         assert_eq!(events[3].event, job_done());
         let later = life.store.events(principal(), job.id, 4).await.unwrap().unwrap();
         assert_eq!(later, events[3..]);
-        let unknown = life
-            .store
-            .record(JobId::from_random([9; 16]), JobEvent::Started, vec![])
-            .await;
+        let unknown = life.store.record(JobId::from_random([9; 16]), JobEvent::Started, vec![]).await;
         assert!(matches!(unknown, Err(StoreError::NoSuchJob(_))), "{unknown:?}");
     });
 }
@@ -126,21 +98,14 @@ fn nobody_sees_another_principals_job_nor_whether_it_exists() {
     in_a_life!(|life| {
         let job = life.running("/t", &["alpha"]).await;
         let found = findings("alpha", 10, 2);
-        life.store
-            .record(job.id, run_ended(job.runs[0].id, &found), found.clone())
-            .await
-            .unwrap();
+        life.store.record(job.id, run_ended(job.runs[0].id, &found), found.clone()).await.unwrap();
         let bob = Principal("bob".into());
         assert_eq!(life.store.job(bob.clone(), job.id).await.unwrap(), None);
         assert_eq!(life.store.events(bob.clone(), job.id, 1).await.unwrap(), None);
         assert_eq!(life.store.export(bob.clone(), job.id).await.unwrap(), None);
         assert_eq!(life.store.jobs(bob.clone(), None, 10).await.unwrap().jobs, []);
         for scope in [Scope::Job(job.id), Scope::Newest] {
-            let query = FindingsQuery {
-                principal: bob.clone(),
-                scope,
-                ..of_job(job.id)
-            };
+            let query = FindingsQuery { principal: bob.clone(), scope, ..of_job(job.id) };
             let page = life.store.findings(query, None, 10).await.unwrap();
             assert_eq!((page.total, page.findings.len(), page.complete), (0, 0, false));
         }
@@ -152,18 +117,12 @@ fn a_run_keeps_its_worst_findings_and_counts_them_all() {
     in_a_life!(|life| {
         let job = life.running("/t", &["alpha"]).await;
         let found = findings("alpha", FINDINGS_PER_RUN_MAX as u32 + 500, 10);
-        life.store
-            .record(job.id, run_ended(job.runs[0].id, &found), found.clone())
-            .await
-            .unwrap();
+        life.store.record(job.id, run_ended(job.runs[0].id, &found), found.clone()).await.unwrap();
         let view = life.store.job(principal(), job.id).await.unwrap().unwrap();
         assert_eq!(view.counts.iter().sum::<u32>() as usize, found.len());
         let (_, exported) = life.store.export(principal(), job.id).await.unwrap().unwrap();
         assert_eq!(exported.len(), FINDINGS_PER_RUN_MAX);
-        let least = exported
-            .iter()
-            .filter(|stamped| stamped.finding.severity == Severity::Info)
-            .count();
+        let least = exported.iter().filter(|stamped| stamped.finding.severity == Severity::Info).count();
         assert_eq!(least, found.len() / 5 - 500, "the least severe give way");
     });
 }
@@ -175,10 +134,7 @@ fn a_job_with_more_runs_than_can_be_kept_is_refused_whole() {
         store.submit(job.clone()).await.unwrap();
         let runs = (0..300).map(|n| waiting(&format!("tool{n}"))).collect();
         let refused = store.record(job.id, JobEvent::Planned { runs }, vec![]).await;
-        assert!(
-            matches!(refused, Err(StoreError::TooMany { count: 300, .. })),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Err(StoreError::TooMany { count: 300, .. })), "{refused:?}");
         assert_eq!(store.job(principal(), job.id).await.unwrap(), Some(job.clone()));
         assert_eq!(store.events(principal(), job.id, 1).await.unwrap(), Some(vec![]));
     });
@@ -193,21 +149,11 @@ fn after_a_crash_every_job_and_run_has_a_truthful_end() {
         let queued = new_job("/q");
         life.store.submit(queued.clone()).await.unwrap();
         let running = life.running("/r", &["alpha", "beta"]).await;
-        life.store
-            .record(running.id, run_ended(running.runs[0].id, &found), found.clone())
-            .await
-            .unwrap();
+        life.store.record(running.id, run_ended(running.runs[0].id, &found), found.clone()).await.unwrap();
         let done = life.running("/d", &["alpha"]).await;
-        life.store
-            .record(done.id, run_ended(done.runs[0].id, &[]), vec![])
-            .await
-            .unwrap();
+        life.store.record(done.id, run_ended(done.runs[0].id, &[]), vec![]).await.unwrap();
         life.store.record(done.id, job_done(), vec![]).await.unwrap();
-        (
-            queued.id,
-            running.id,
-            life.store.job(principal(), done.id).await.unwrap().unwrap(),
-        )
+        (queued.id, running.id, life.store.job(principal(), done.id).await.unwrap().unwrap())
     });
     drop(life);
     let life = Life::start(directory.path());
@@ -216,14 +162,8 @@ fn after_a_crash_every_job_and_run_has_a_truthful_end() {
         assert_eq!(life.store.recover().await.unwrap(), []);
         for id in [queued, running] {
             let job = life.store.job(principal(), id).await.unwrap().unwrap();
-            assert_eq!(
-                (job.state, job.conclusion()),
-                (JobState::Failed, Conclusion::Incomplete)
-            );
-            assert!(
-                job.error.as_ref().unwrap().contains("restarted") && job.ended_at.is_some(),
-                "{job:?}"
-            );
+            assert_eq!((job.state, job.conclusion()), (JobState::Failed, Conclusion::Incomplete));
+            assert!(job.error.as_ref().unwrap().contains("restarted") && job.ended_at.is_some(), "{job:?}");
             let events = life.store.events(principal(), id, 1).await.unwrap().unwrap();
             assert!(matches!(events.last().unwrap().event, JobEvent::Ended { .. }));
         }
@@ -232,10 +172,9 @@ fn after_a_crash_every_job_and_run_has_a_truthful_end() {
             .runs
             .iter()
             .map(|run| match &run.state {
-                RunState::Ended(Ended {
-                    outcome: Outcome::Failed(failure),
-                    ..
-                }) => Some((failure.reason, failure.retryable)),
+                RunState::Ended(Ended { outcome: Outcome::Failed(failure), .. }) => {
+                    Some((failure.reason, failure.retryable))
+                }
                 _ => None,
             })
             .collect();
@@ -244,11 +183,7 @@ fn after_a_crash_every_job_and_run_has_a_truthful_end() {
             [None, Some((FailureReason::DaemonRestarted, true))],
             "the ended run keeps its own end"
         );
-        assert_eq!(
-            life.all(&of_job(running)).await.len(),
-            10,
-            "what was found stays found"
-        );
+        assert_eq!(life.all(&of_job(running)).await.len(), 10, "what was found stays found");
         assert_eq!(life.store.job(principal(), done.id).await.unwrap(), Some(done));
     });
 }

@@ -31,11 +31,8 @@ enum Stage {
     Done,
 }
 
-const STAGES: [(&str, Stage); 3] = [
-    ("submitted", Stage::Submitted),
-    ("run", Stage::RunEnded),
-    ("done", Stage::Done),
-];
+const STAGES: [(&str, Stage); 3] =
+    [("submitted", Stage::Submitted), ("run", Stage::RunEnded), ("done", Stage::Done)];
 
 /// The other side of the campaign: this test binary again, told by its environment to write until it is killed.
 #[test]
@@ -55,10 +52,7 @@ fn child_writes_until_it_is_killed() {
                     say("submitted", Some(job.id));
                     let run = waiting("alpha");
                     let id = run.id;
-                    store
-                        .record(job.id, JobEvent::Planned { runs: vec![run] }, vec![])
-                        .await
-                        .unwrap();
+                    store.record(job.id, JobEvent::Planned { runs: vec![run] }, vec![]).await.unwrap();
                     let found = findings("alpha", FINDINGS, 2);
                     store.record(job.id, run_ended(id, &found), found).await.unwrap();
                     say("run", Some(job.id));
@@ -88,10 +82,7 @@ struct Writer {
 
 impl Writer {
     fn start(directory: &Path) -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the child is this very test binary, to be killed"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the child is this very test binary, to be killed")]
         let mut command = std::process::Command::new(std::env::current_exe().unwrap());
         command.args([
             "--exact",
@@ -99,10 +90,7 @@ impl Writer {
             "--ignored",
             "--nocapture",
         ]);
-        command
-            .env(DIRECTORY, directory)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
+        command.env(DIRECTORY, directory).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         let mut writer = Self { child, lines };
@@ -119,9 +107,8 @@ impl Writer {
 
     /// Kills the child after so many acknowledgements, and returns all it had given.
     fn killed_after(mut self, acknowledgements: usize) -> Vec<String> {
-        let mut told: Vec<String> = (0..acknowledgements)
-            .map(|_| self.line().expect("the child ended by itself"))
-            .collect();
+        let mut told: Vec<String> =
+            (0..acknowledgements).map(|_| self.line().expect("the child ended by itself")).collect();
         self.child.kill().unwrap();
         told.extend(std::iter::from_fn(|| self.line()));
         told
@@ -177,19 +164,13 @@ async fn assert_job_kept(life: &Life, id: JobId, acknowledged: Stage) {
     let job = life.store.job(principal(), id).await.unwrap();
     let job = job.unwrap_or_else(|| panic!("lost: job {id}, acknowledged as {acknowledged:?}"));
     let found = match job.runs.first().map(|run| &run.state) {
-        Some(RunState::Ended(Ended {
-            outcome: Outcome::Findings { count },
-            ..
-        })) => *count,
+        Some(RunState::Ended(Ended { outcome: Outcome::Findings { count }, .. })) => *count,
         _ => 0,
     };
     match acknowledged {
         Stage::Submitted => {}
         Stage::RunEnded => assert_eq!(found, FINDINGS, "lost: the end of a run of {id}"),
-        Stage::Done => assert!(
-            job.state.is_terminal() && found == FINDINGS,
-            "lost: the end of job {id}"
-        ),
+        Stage::Done => assert!(job.state.is_terminal() && found == FINDINGS, "lost: the end of job {id}"),
     }
 }
 
@@ -203,10 +184,7 @@ async fn assert_whole(life: &Life) -> usize {
             let ended = job.runs.iter().any(|run| matches!(run.state, RunState::Ended(_)));
             let total = life.store.findings(of_job(job.id), None, 1).await.unwrap().total;
             let events = life.store.events(principal(), job.id, 1).await.unwrap().unwrap();
-            let said = events
-                .iter()
-                .filter(|event| matches!(event.event, JobEvent::RunEnded { .. }))
-                .count();
+            let said = events.iter().filter(|event| matches!(event.event, JobEvent::RunEnded { .. })).count();
             let expected = if ended { (u64::from(FINDINGS), 1) } else { (0, 0) };
             assert_eq!((total, said), expected, "torn: {job:?}");
             assert_eq!(job.counts.iter().sum::<u32>() as u64, total);

@@ -21,10 +21,7 @@ fn pages_are_complete_and_without_repeats_while_findings_arrive() {
         let tools = ["alpha", "beta", "gamma", "delta"];
         let job = life.running("/t", &tools).await;
         let first = findings("alpha", 1_000, 40);
-        life.store
-            .record(job.id, run_ended(job.runs[0].id, &first), first.clone())
-            .await
-            .unwrap();
+        life.store.record(job.id, run_ended(job.runs[0].id, &first), first.clone()).await.unwrap();
         let query = of_job(job.id);
         let (mut seen, mut cursor, mut pages) = (vec![], None, 0);
         loop {
@@ -33,41 +30,26 @@ fn pages_are_complete_and_without_repeats_while_findings_arrive() {
             pages += 1;
             if let (true, Some(run)) = (pages % 7 == 0, job.runs.get(pages / 7)) {
                 let more = findings(&run.tool.0, 300, 40);
-                life.store
-                    .record(job.id, run_ended(run.id, &more), more.clone())
-                    .await
-                    .unwrap();
+                life.store.record(job.id, run_ended(run.id, &more), more.clone()).await.unwrap();
             }
             match next {
                 Some(next) => cursor = Some(next),
                 None => break,
             }
         }
-        let unique: BTreeSet<&str> = seen
-            .iter()
-            .map(|stamped| stamped.finding.fingerprint.as_str())
-            .collect();
+        let unique: BTreeSet<&str> =
+            seen.iter().map(|stamped| stamped.finding.fingerprint.as_str()).collect();
         assert_eq!(unique.len(), seen.len(), "a finding came twice");
         for stamped in &first {
-            assert!(
-                unique.contains(stamped.finding.fingerprint.as_str()),
-                "lost: {stamped:?}"
-            );
+            assert!(unique.contains(stamped.finding.fingerprint.as_str()), "lost: {stamped:?}");
         }
         assert!(seen.len() > 1_000, "nothing arrived while the pages were read");
         let order = |stamped: &Stamped| {
             let place = &stamped.finding.location;
             let line = place.region.map_or(0, |region| region.start_line);
-            (
-                std::cmp::Reverse(stamped.finding.severity),
-                place.path.clone(),
-                line,
-            )
+            (std::cmp::Reverse(stamped.finding.severity), place.path.clone(), line)
         };
-        assert!(
-            seen.is_sorted_by_key(order),
-            "not worst first, then by path and line"
-        );
+        assert!(seen.is_sorted_by_key(order), "not worst first, then by path and line");
     });
 }
 
@@ -77,59 +59,26 @@ fn filters_narrow_the_page_and_its_total_alike() {
         let job = life.running("/t", &["alpha", "beta"]).await;
         for (run, tool) in job.runs.iter().zip(["alpha", "beta"]) {
             let found = findings(tool, 100, 10);
-            life.store
-                .record(job.id, run_ended(run.id, &found), found.clone())
-                .await
-                .unwrap();
+            life.store.record(job.id, run_ended(run.id, &found), found.clone()).await.unwrap();
         }
         let everything = life.all(&of_job(job.id)).await;
         assert_eq!(everything.len(), 200);
         type Keeps = fn(&Finding) -> bool;
         let cases: [(FindingsQuery, Keeps); 4] = [
-            (
-                FindingsQuery {
-                    min_severity: Some(Severity::High),
-                    ..of_job(job.id)
-                },
-                |f| f.severity >= Severity::High,
-            ),
-            (
-                FindingsQuery {
-                    tool: Some(ToolName("beta".into())),
-                    ..of_job(job.id)
-                },
-                |f| f.tool.0 == "beta",
-            ),
-            (
-                FindingsQuery {
-                    path_prefix: Some("src/00".into()),
-                    ..of_job(job.id)
-                },
-                |f| f.location.path.starts_with("src/00"),
-            ),
-            (
-                FindingsQuery {
-                    path_prefix: Some("src/00_%".into()),
-                    ..of_job(job.id)
-                },
-                |_| false,
-            ),
+            (FindingsQuery { min_severity: Some(Severity::High), ..of_job(job.id) }, |f| {
+                f.severity >= Severity::High
+            }),
+            (FindingsQuery { tool: Some(ToolName("beta".into())), ..of_job(job.id) }, |f| f.tool.0 == "beta"),
+            (FindingsQuery { path_prefix: Some("src/00".into()), ..of_job(job.id) }, |f| {
+                f.location.path.starts_with("src/00")
+            }),
+            (FindingsQuery { path_prefix: Some("src/00_%".into()), ..of_job(job.id) }, |_| false),
         ];
         for (query, keeps) in cases {
-            let expected = everything
-                .iter()
-                .filter(|stamped| keeps(&stamped.finding))
-                .count();
+            let expected = everything.iter().filter(|stamped| keeps(&stamped.finding)).count();
             let page = life.store.findings(query.clone(), None, 1_000).await.unwrap();
-            assert_eq!(
-                (page.total, page.findings.len()),
-                (expected as u64, expected),
-                "{query:?}"
-            );
-            assert!(
-                page.findings.iter().all(|stamped| keeps(&stamped.finding)),
-                "{query:?}"
-            );
+            assert_eq!((page.total, page.findings.len()), (expected as u64, expected), "{query:?}");
+            assert!(page.findings.iter().all(|stamped| keeps(&stamped.finding)), "{query:?}");
         }
     });
 }
@@ -139,19 +88,10 @@ fn a_cursor_of_another_query_or_an_altered_one_is_refused() {
     in_a_life!(|life| {
         let job = life.running("/t", &["alpha"]).await;
         let found = findings("alpha", 10, 2);
-        life.store
-            .record(job.id, run_ended(job.runs[0].id, &found), found.clone())
-            .await
-            .unwrap();
+        life.store.record(job.id, run_ended(job.runs[0].id, &found), found.clone()).await.unwrap();
         let cursor = life.page(&of_job(job.id), None, 3).await.1.unwrap();
-        let other_filter = FindingsQuery {
-            min_severity: Some(Severity::Low),
-            ..of_job(job.id)
-        };
-        let other_principal = FindingsQuery {
-            principal: Principal("bob".into()),
-            ..of_job(job.id)
-        };
+        let other_filter = FindingsQuery { min_severity: Some(Severity::Low), ..of_job(job.id) };
+        let other_principal = FindingsQuery { principal: Principal("bob".into()), ..of_job(job.id) };
         let beyond = "A".repeat(22);
         for (query, text) in [
             (other_filter, cursor.clone()),
@@ -163,11 +103,7 @@ fn a_cursor_of_another_query_or_an_altered_one_is_refused() {
             (of_job(job.id), "x".repeat(1 << 20)),
         ] {
             let refused = life.store.findings(query, Some(text.clone()), 3).await;
-            assert!(
-                matches!(refused, Err(StoreError::BadCursor)),
-                "{:.40}: {refused:?}",
-                text
-            );
+            assert!(matches!(refused, Err(StoreError::BadCursor)), "{:.40}: {refused:?}", text);
         }
     });
 }
@@ -178,10 +114,7 @@ fn the_newest_job_of_each_target_speaks_for_it_and_a_failed_one_takes_nothing_ba
         let scan = async |target: &str, count: u32| {
             let job = life.running(target, &["alpha"]).await;
             let found = findings("alpha", count, 1);
-            life.store
-                .record(job.id, run_ended(job.runs[0].id, &found), found.clone())
-                .await
-                .unwrap();
+            life.store.record(job.id, run_ended(job.runs[0].id, &found), found.clone()).await.unwrap();
             life.store.record(job.id, job_done(), vec![]).await.unwrap();
         };
         scan("/one", 9).await;
@@ -198,23 +131,13 @@ fn the_newest_job_of_each_target_speaks_for_it_and_a_failed_one_takes_nothing_ba
 fn a_page_is_complete_only_when_every_file_was_examined() {
     in_a_life!(|life| {
         let job = life.running("/t", &["alpha"]).await;
-        let complete = async || {
-            life.store
-                .findings(of_job(job.id), None, 1)
-                .await
-                .unwrap()
-                .complete
-        };
+        let complete = async || life.store.findings(of_job(job.id), None, 1).await.unwrap().complete;
         assert!(!complete().await, "the job has not ended");
         let whole = JobEvent::RunEnded {
             run: job.runs[0].id,
             ended: Ended {
                 outcome: Outcome::Clean,
-                coverage: Coverage {
-                    expected: 1,
-                    examined: 1,
-                    ..Coverage::default()
-                },
+                coverage: Coverage { expected: 1, examined: 1, ..Coverage::default() },
                 elapsed_ms: 1,
             },
             counts: [0; 5],
@@ -223,10 +146,7 @@ fn a_page_is_complete_only_when_every_file_was_examined() {
         life.store.record(job.id, job_done(), vec![]).await.unwrap();
         assert!(complete().await);
         let degraded = life.running("/u", &["alpha"]).await;
-        life.store
-            .record(degraded.id, run_ended(degraded.runs[0].id, &[]), vec![])
-            .await
-            .unwrap();
+        life.store.record(degraded.id, run_ended(degraded.runs[0].id, &[]), vec![]).await.unwrap();
         life.store.record(degraded.id, job_done(), vec![]).await.unwrap();
         let page = life.store.findings(of_job(degraded.id), None, 1).await.unwrap();
         assert!(!page.complete, "a file was not examined");

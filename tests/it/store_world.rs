@@ -28,15 +28,10 @@ impl Life {
 
     pub fn try_start(directory: &Path) -> Result<Self, StartError> {
         let runtime = Runtime::new().unwrap();
-        let arguments = StoreArguments {
-            directory: directory.to_owned(),
-            boot: BootId::from_random(random()),
-        };
+        let arguments =
+            StoreArguments { directory: directory.to_owned(), boot: BootId::from_random(random()) };
         let actor = runtime.block_on(spawn::<StoreServer>(arguments))?;
-        Ok(Self {
-            store: Store::bound_to(actor.address),
-            runtime,
-        })
+        Ok(Self { store: Store::bound_to(actor.address), runtime })
     }
 }
 
@@ -60,17 +55,8 @@ pub fn principal() -> Principal {
 }
 
 pub fn new_job(target: &str) -> JobView {
-    let request = JobRequest {
-        target: target.into(),
-        tools: vec![],
-        deadline_s: 60,
-    };
-    JobView::queued(
-        JobId::from_random(random()),
-        principal(),
-        request,
-        "2026-01-01T00:00:00Z".into(),
-    )
+    let request = JobRequest { target: target.into(), tools: vec![], deadline_s: 60 };
+    JobView::queued(JobId::from_random(random()), principal(), request, "2026-01-01T00:00:00Z".into())
 }
 
 pub fn waiting(tool: &str) -> RunView {
@@ -114,20 +100,13 @@ pub fn run_ended(run: RunId, findings: &[Stamped]) -> JobEvent {
         expected: 2,
         examined: 1,
         missed: 1,
-        gaps: vec![Gap {
-            path: "x.py".into(),
-            why: "syntax error".into(),
-        }],
+        gaps: vec![Gap { path: "x.py".into(), why: "syntax error".into() }],
     };
     let outcome = match findings.len() as u32 {
         0 => Outcome::Clean,
         count => Outcome::Findings { count },
     };
-    let ended = Ended {
-        outcome,
-        coverage,
-        elapsed_ms: 12,
-    };
+    let ended = Ended { outcome, coverage, elapsed_ms: 12 };
     JobEvent::RunEnded { run, ended, counts }
 }
 
@@ -187,10 +166,7 @@ pub fn of_job(job: JobId) -> FindingsQuery {
 }
 
 pub fn newest() -> FindingsQuery {
-    FindingsQuery {
-        scope: Scope::Newest,
-        ..of_job(JobId::from_random([0; 16]))
-    }
+    FindingsQuery { scope: Scope::Newest, ..of_job(JobId::from_random([0; 16])) }
 }
 
 /// Runs a test in one life of a store of its own.

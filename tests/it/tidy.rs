@@ -20,39 +20,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["config"]),
     ("telemetry", &["telemetry", "config"]),
     ("shutdown", &["shutdown"]),
-    (
-        "actors",
-        &[
-            "actors",
-            "config",
-            "store",
-            "report",
-            "tools",
-            "domain",
-            "protocol",
-            "telemetry",
-        ],
-    ),
+    ("actors", &["actors", "config", "store", "report", "tools", "domain", "protocol", "telemetry"]),
 ];
 
 /// What `domain` may not touch: it has no clock, no runtime, no I/O.
-const IMPURE: &[&str] = &[
-    "tokio",
-    "ractor",
-    "std::fs",
-    "std::net",
-    "std::process",
-    "std::thread",
-    "Instant::now",
-    "SystemTime",
-];
+const IMPURE: &[&str] =
+    &["tokio", "ractor", "std::fs", "std::net", "std::process", "std::thread", "Instant::now", "SystemTime"];
 
 /// Files that may name both the wire and the domain.
-const JOINS_WIRE_AND_DOMAIN: &[&str] = &[
-    "src/actors/session",
-    "src/actors/gateway",
-    "src/actors/handles.rs",
-];
+const JOINS_WIRE_AND_DOMAIN: &[&str] = &["src/actors/session", "src/actors/gateway", "src/actors/handles.rs"];
 
 struct Source {
     path: String,
@@ -78,25 +54,16 @@ fn sources(folder: &str) -> Vec<Source> {
 }
 
 fn all() -> Vec<Source> {
-    ["src", "tests", "benches"]
-        .into_iter()
-        .flat_map(sources)
-        .collect()
+    ["src", "tests", "benches"].into_iter().flat_map(sources).collect()
 }
 
 fn report(breaches: &[String]) {
-    assert!(
-        breaches.is_empty(),
-        "{} breach(es):\n  {}",
-        breaches.len(),
-        breaches.join("\n  ")
-    );
+    assert!(breaches.is_empty(), "{} breach(es):\n  {}", breaches.len(), breaches.join("\n  "));
 }
 
 /// Lines of production code: up to an inline test module at the end of the file.
 fn production(text: &str) -> &str {
-    text.find("\n#[cfg(test)]\nmod tests {")
-        .map_or(text, |end| &text[..end])
+    text.find("\n#[cfg(test)]\nmod tests {").map_or(text, |end| &text[..end])
 }
 
 fn is_comment(line: &str) -> bool {
@@ -107,11 +74,7 @@ fn is_comment(line: &str) -> bool {
 fn files_are_small() {
     let long = all().into_iter().filter_map(|source| {
         let lines = source.text.lines().count();
-        let limit = if source.path == "src/main.rs" {
-            MAIN_LINES_MAX
-        } else {
-            FILE_LINES_MAX
-        };
+        let limit = if source.path == "src/main.rs" { MAIN_LINES_MAX } else { FILE_LINES_MAX };
         (lines > limit).then(|| format!("{}: {lines} lines, at most {limit}", source.path))
     });
     report(&long.collect::<Vec<_>>());
@@ -124,18 +87,8 @@ fn long_functions(text: &str) -> Vec<String> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let is_signature = |line: &str| {
         let words = line.trim_start();
-        let modifiers = [
-            "pub ",
-            "pub(crate) ",
-            "pub(super) ",
-            "const ",
-            "async ",
-            "unsafe ",
-            "extern ",
-        ];
-        let bare = modifiers
-            .iter()
-            .fold(words, |rest, word| rest.strip_prefix(word).unwrap_or(rest));
+        let modifiers = ["pub ", "pub(crate) ", "pub(super) ", "const ", "async ", "unsafe ", "extern "];
+        let bare = modifiers.iter().fold(words, |rest, word| rest.strip_prefix(word).unwrap_or(rest));
         bare.starts_with("fn ")
     };
     let mut long = Vec::new();
@@ -156,9 +109,7 @@ fn long_functions(text: &str) -> Vec<String> {
 fn functions_are_small() {
     let long = all().into_iter().flat_map(|source| {
         let path = source.path;
-        long_functions(&source.text)
-            .into_iter()
-            .map(move |function| format!("{path}:{function}"))
+        long_functions(&source.text).into_iter().map(move |function| format!("{path}:{function}"))
     });
     report(&long.collect::<Vec<_>>());
 }
@@ -184,15 +135,9 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn mod_files_hold_no_logic() {
-    let logic = sources("src")
-        .into_iter()
-        .filter(|source| source.path.ends_with("/mod.rs"));
-    let logic = logic.filter(|source| {
-        source
-            .text
-            .lines()
-            .any(|line| line.contains("fn ") && !is_comment(line))
-    });
+    let logic = sources("src").into_iter().filter(|source| source.path.ends_with("/mod.rs"));
+    let logic =
+        logic.filter(|source| source.text.lines().any(|line| line.contains("fn ") && !is_comment(line)));
     report(&logic.map(|source| source.path).collect::<Vec<_>>());
 }
 
@@ -200,32 +145,17 @@ fn mod_files_hold_no_logic() {
 fn layers_point_one_way() {
     let mut breaches = Vec::new();
     for source in sources("src") {
-        let module = source
-            .path
-            .trim_start_matches("src/")
-            .split(['/', '.'])
-            .next()
-            .unwrap()
-            .to_owned();
+        let module = source.path.trim_start_matches("src/").split(['/', '.']).next().unwrap().to_owned();
         let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {
             continue;
         };
-        for (number, line) in production(&source.text)
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !is_comment(line))
+        for (number, line) in
+            production(&source.text).lines().enumerate().filter(|(_, line)| !is_comment(line))
         {
             for part in line.split("crate::").skip(1) {
-                let named: String = part
-                    .chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_')
-                    .collect();
+                let named: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 if !named.is_empty() && !allowed.contains(&named.as_str()) {
-                    breaches.push(format!(
-                        "{}:{}: {module} may not use {named}",
-                        source.path,
-                        number + 1
-                    ));
+                    breaches.push(format!("{}:{}: {module} may not use {named}", source.path, number + 1));
                 }
             }
         }
@@ -237,10 +167,8 @@ fn layers_point_one_way() {
 fn the_domain_is_pure() {
     let mut breaches = Vec::new();
     for source in sources("src/domain").iter().chain(&sources("src/protocol")) {
-        for (number, line) in production(&source.text)
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !is_comment(line))
+        for (number, line) in
+            production(&source.text).lines().enumerate().filter(|(_, line)| !is_comment(line))
         {
             for word in IMPURE.iter().filter(|word| line.contains(*word)) {
                 breaches.push(format!("{}:{}: {word}", source.path, number + 1));
@@ -254,9 +182,7 @@ fn the_domain_is_pure() {
 fn the_wire_and_the_domain_meet_at_the_edge_only() {
     let mut breaches = Vec::new();
     for source in sources("src/actors") {
-        let at_the_edge = JOINS_WIRE_AND_DOMAIN
-            .iter()
-            .any(|place| source.path.starts_with(place));
+        let at_the_edge = JOINS_WIRE_AND_DOMAIN.iter().any(|place| source.path.starts_with(place));
         if !at_the_edge && production(&source.text).contains("crate::protocol") {
             breaches.push(source.path);
         }
@@ -269,23 +195,11 @@ fn a_tools_name_stands_in_its_manifest_only() {
     let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tools/catalogue");
     let names: Vec<String> = fs::read_dir(catalogue)
         .unwrap()
-        .map(|entry| {
-            entry
-                .unwrap()
-                .path()
-                .file_stem()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
-        })
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     assert!(names.len() >= 8, "the catalogue has {names:?}");
     let mut breaches = Vec::new();
-    for source in sources("src")
-        .into_iter()
-        .filter(|source| !source.path.starts_with("src/tools/"))
-    {
+    for source in sources("src").into_iter().filter(|source| !source.path.starts_with("src/tools/")) {
         let lines = production(&source.text).lines().enumerate();
         for (number, line) in lines.filter(|(_, line)| !is_comment(line)) {
             for name in names.iter().filter(|name| line.contains(name.as_str())) {
@@ -299,15 +213,10 @@ fn a_tools_name_stands_in_its_manifest_only() {
 #[test]
 fn processes_have_one_door() {
     let mut breaches = Vec::new();
-    for source in sources("src")
-        .into_iter()
-        .filter(|source| !source.path.starts_with("src/actors/process/"))
+    for source in sources("src").into_iter().filter(|source| !source.path.starts_with("src/actors/process/"))
     {
         for word in ["std::process::Command", "tokio::process", "unsafe {", "killpg"] {
-            if production(&source.text)
-                .lines()
-                .any(|line| !is_comment(line) && line.contains(word))
-            {
+            if production(&source.text).lines().any(|line| !is_comment(line) && line.contains(word)) {
                 breaches.push(format!("{}: {word}", source.path));
             }
         }
@@ -320,9 +229,7 @@ fn the_table_of_reasons_is_the_code() {
     let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let quoted = |line: &str, quote: char| line.split(quote).nth(1).unwrap_or_default().to_owned();
     let code = read("src/domain/outcome.rs");
-    let words = code
-        .lines()
-        .filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \""));
+    let words = code.lines().filter(|line| line.trim_start().starts_with("Self::") && line.contains("=> \""));
     let words: std::collections::BTreeSet<String> = words.map(|line| quoted(line, '"')).collect();
     let document = read("docs/errors.md");
     let rows = document.lines().filter(|line| line.starts_with("| `"));

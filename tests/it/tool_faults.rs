@@ -31,10 +31,8 @@ const SLACK: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_ends_its_own_run_with_its_reason_and_nothing_else() {
-    let manifests: Vec<String> = FAULTS
-        .iter()
-        .map(|(mode, wall_s, _)| fake_manifest(mode, *wall_s))
-        .collect();
+    let manifests: Vec<String> =
+        FAULTS.iter().map(|(mode, wall_s, _)| fake_manifest(mode, *wall_s)).collect();
     let world = World::with_manifests(&manifests).await;
     let target = world.target("app", &[("app.py", "import pickle\npickle.loads(b'')\n")]);
     let names: Vec<String> = FAULTS.iter().map(|(mode, ..)| fake(mode)).collect();
@@ -42,15 +40,8 @@ async fn each_fault_ends_its_own_run_with_its_reason_and_nothing_else() {
     tools.push("bandit");
     let began = Instant::now();
     let job = world.scan(&target, &tools).await;
-    let longest: u32 = FAULTS
-        .iter()
-        .map(|(_, wall_s, _)| if *wall_s < 10 { *wall_s } else { 0 })
-        .sum();
-    assert!(
-        began.elapsed() < Duration::from_secs(longest.into()) + SLACK,
-        "{:?}",
-        began.elapsed()
-    );
+    let longest: u32 = FAULTS.iter().map(|(_, wall_s, _)| if *wall_s < 10 { *wall_s } else { 0 }).sum();
+    assert!(began.elapsed() < Duration::from_secs(longest.into()) + SLACK, "{:?}", began.elapsed());
     for (mode, _, reason) in FAULTS {
         let name = fake(mode);
         let run = job.runs.iter().find(|run| run.tool == name).unwrap();
@@ -59,11 +50,7 @@ async fn each_fault_ends_its_own_run_with_its_reason_and_nothing_else() {
         assert_eq!(run.findings, 0);
     }
     let bandit = job.runs.iter().find(|run| run.tool == "bandit").unwrap();
-    assert_eq!(
-        (bandit.state.as_str(), bandit.findings),
-        ("findings", 2),
-        "{bandit:#?}"
-    );
+    assert_eq!((bandit.state.as_str(), bandit.findings), ("findings", 2), "{bandit:#?}");
     assert_eq!(job.conclusion, "incomplete");
     assert_eq!(world.tool_processes(), 0, "processes of tools are left");
     world.end().await;
@@ -71,10 +58,8 @@ async fn each_fault_ends_its_own_run_with_its_reason_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_tool_is_named_with_what_to_do() {
-    let manifest = fake_manifest("gone", 5).replace(
-        "/tests/fixtures/bin/fake-tool",
-        "/tests/fixtures/bin/no-such-tool",
-    );
+    let manifest =
+        fake_manifest("gone", 5).replace("/tests/fixtures/bin/fake-tool", "/tests/fixtures/bin/no-such-tool");
     let world = World::with_manifests(&[manifest]).await;
     let target = world.target("app", &[("app.py", "x = 1\n")]);
     let job = world.scan(&target, &["fake-gone"]).await;
@@ -88,15 +73,7 @@ async fn a_missing_tool_is_named_with_what_to_do() {
 async fn kill_9_of_a_real_tool_costs_its_run_only() {
     let world = World::boot().await;
     let shop = world.copy_of("examples/shop", "shop");
-    for tool in [
-        "semgrep",
-        "bandit",
-        "ruff",
-        "detect-secrets",
-        "eslint",
-        "vulture",
-        "gitleaks",
-    ] {
+    for tool in ["semgrep", "bandit", "ruff", "detect-secrets", "eslint", "vulture", "gitleaks"] {
         let other = if tool == "bandit" { "vulture" } else { "bandit" };
         let tools = [tool, other];
         let (job, ()) = tokio::join!(world.scan(&shop, &tools), world.kill_tool(tool));
@@ -115,21 +92,13 @@ async fn kill_9_of_a_real_tool_costs_its_run_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cancel_ends_every_process_and_frees_the_slots() {
-    let world = World::with_manifests(&[
-        fake_manifest("ignore-term", 600),
-        fake_manifest("escape-and-hang", 600),
-    ])
-    .await;
+    let world =
+        World::with_manifests(&[fake_manifest("ignore-term", 600), fake_manifest("escape-and-hang", 600)])
+            .await;
     let target = world.target("app", &[("app.py", "x = 1\n")]);
     for _ in 0..3 {
         let mut client = world.client().await;
-        let job = world
-            .submit(
-                &mut client,
-                &target,
-                &["fake-ignore-term", "fake-escape-and-hang"],
-            )
-            .await;
+        let job = world.submit(&mut client, &target, &["fake-ignore-term", "fake-escape-and-hang"]).await;
         world.until_running(&mut client, &job, "fake-ignore-term").await;
         let began = Instant::now();
         let ended = world.cancel(&mut client, &job).await;

@@ -65,9 +65,7 @@ fn runs(manifest: &Manifest) -> Vec<Run> {
     let folder = fixtures().join(&manifest.name.0);
     let cases = fs::read_dir(&folder);
     let cases = cases.unwrap_or_else(|_| panic!("{} has no recorded outputs", manifest.name));
-    let cases = cases
-        .map(|case| case.unwrap().path())
-        .filter(|case| case.is_dir());
+    let cases = cases.map(|case| case.unwrap().path()).filter(|case| case.is_dir());
     cases.map(|case| run(manifest, &case)).collect()
 }
 
@@ -82,8 +80,7 @@ fn run(manifest: &Manifest, folder: &Path) -> Run {
         let bytes = fs::read(folder.join(name)).unwrap();
         let text = String::from_utf8_lossy(&bytes);
         let text = text.replace("@TARGET@", target.to_str().unwrap());
-        text.replace("@CONFIG@", tool_config.to_str().unwrap())
-            .into_bytes()
+        text.replace("@CONFIG@", tool_config.to_str().unwrap()).into_bytes()
     };
     let files = files_below(&target);
     Run {
@@ -115,10 +112,7 @@ impl Run {
         verdict(Evidence {
             expected: self.expected.clone(),
             ending: match self.exit_code {
-                code @ 0.. => Ending::Exited {
-                    code,
-                    meaning: self.manifest.meaning(code),
-                },
+                code @ 0.. => Ending::Exited { code, meaning: self.manifest.meaning(code) },
                 signal => Ending::Signalled { signal: -signal },
             },
             report,
@@ -132,17 +126,11 @@ impl Run {
     }
 
     fn with_stdout(&self, stdout: impl Into<Vec<u8>>) -> Self {
-        Self {
-            stdout: stdout.into(),
-            ..self.clone()
-        }
+        Self { stdout: stdout.into(), ..self.clone() }
     }
 
     fn with_stderr(&self, stderr: impl Into<Vec<u8>>) -> Self {
-        Self {
-            stderr: stderr.into(),
-            ..self.clone()
-        }
+        Self { stderr: stderr.into(), ..self.clone() }
     }
 }
 
@@ -180,21 +168,9 @@ fn every_tool_has_a_run_with_findings_a_clean_one_and_a_failed_one() {
     for manifest in Catalogue::builtin().unwrap().iter() {
         let outcomes: Vec<Outcome> = runs(manifest).iter().map(|run| run.verdict().outcome).collect();
         let has = |kind: fn(&Outcome) -> bool| outcomes.iter().any(kind);
-        assert!(
-            has(|it| matches!(it, Outcome::Findings { .. })),
-            "{}: no findings",
-            manifest.name
-        );
-        assert!(
-            has(|it| matches!(it, Outcome::Clean)),
-            "{}: none clean",
-            manifest.name
-        );
-        assert!(
-            has(|it| matches!(it, Outcome::Failed(_))),
-            "{}: none failed",
-            manifest.name
-        );
+        assert!(has(|it| matches!(it, Outcome::Findings { .. })), "{}: no findings", manifest.name);
+        assert!(has(|it| matches!(it, Outcome::Clean)), "{}: none clean", manifest.name);
+        assert!(has(|it| matches!(it, Outcome::Failed(_))), "{}: none failed", manifest.name);
     }
 }
 
@@ -203,28 +179,18 @@ fn every_tool_says_which_version_it_is() {
     for manifest in Catalogue::builtin().unwrap().iter() {
         let printed = fs::read_to_string(fixtures().join(&manifest.name.0).join("version")).unwrap();
         let found = manifest.version.find_in(&printed);
-        assert_eq!(
-            found.as_ref(),
-            Some(&manifest.version.pinned),
-            "{}",
-            manifest.name
-        );
+        assert_eq!(found.as_ref(), Some(&manifest.version.pinned), "{}", manifest.name);
     }
 }
 
 /// A run over nothing is never clean, whatever the exit code.
 #[test]
 fn a_run_over_an_empty_or_missing_target_fails() {
-    for run in all_runs()
-        .iter()
-        .filter(|run| run.case().ends_with("empty") || run.case().ends_with("missing"))
+    for run in
+        all_runs().iter().filter(|run| run.case().ends_with("empty") || run.case().ends_with("missing"))
     {
         let outcome = run.verdict().outcome;
-        assert!(
-            matches!(outcome, Outcome::Failed(_)),
-            "{}: {outcome:?}",
-            run.case()
-        );
+        assert!(matches!(outcome, Outcome::Failed(_)), "{}: {outcome:?}", run.case());
     }
 }
 
@@ -232,16 +198,10 @@ fn a_run_over_an_empty_or_missing_target_fails() {
 #[test]
 fn files_that_do_not_parse_are_gaps_and_not_findings() {
     for run in all_runs().iter().filter(|run| run.case().ends_with("broken")) {
-        let Verdict {
-            outcome, coverage, ..
-        } = run.verdict();
+        let Verdict { outcome, coverage, .. } = run.verdict();
         let failed = matches!(outcome, Outcome::Failed(_));
         assert!(failed || coverage.is_degraded(), "{}: {outcome:?}", run.case());
-        assert!(
-            coverage.gaps.iter().all(|gap| !gap.why.is_empty()),
-            "{}",
-            run.case()
-        );
+        assert!(coverage.gaps.iter().all(|gap| !gap.why.is_empty()), "{}", run.case());
     }
 }
 
@@ -280,25 +240,16 @@ fn a_cut_report_never_comes_out_clean() {
 #[test]
 fn a_cut_log_never_comes_out_clean() {
     let logs = [Format::Ruff, Format::DetectSecrets, Format::Gitleaks];
-    for run in all_runs()
-        .iter()
-        .filter(|run| logs.contains(&run.manifest.report.format))
-    {
+    for run in all_runs().iter().filter(|run| logs.contains(&run.manifest.report.format)) {
         for cut in cuts(run.stderr.len()) {
-            assert_not_clean(
-                run,
-                &run.with_stderr(&run.stderr[..cut]),
-                &format!("its log cut at {cut}"),
-            );
+            assert_not_clean(run, &run.with_stderr(&run.stderr[..cut]), &format!("its log cut at {cut}"));
         }
     }
 }
 
 #[test]
 fn an_empty_swapped_or_noisy_report_fails() {
-    let noise: Vec<u8> = (0..4096_u32)
-        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
+    let noise: Vec<u8> = (0..4096_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     for run in all_runs() {
         let foreign = [
             ("nothing", Vec::new()),
@@ -318,11 +269,7 @@ fn an_empty_swapped_or_noisy_report_fails() {
                 continue;
             }
             let outcome = run.with_stdout(bytes).verdict().outcome;
-            assert!(
-                matches!(outcome, Outcome::Failed(_)),
-                "{} with {what}: {outcome:?}",
-                run.case()
-            );
+            assert!(matches!(outcome, Outcome::Failed(_)), "{} with {what}: {outcome:?}", run.case());
         }
     }
 }

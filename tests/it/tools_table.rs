@@ -34,11 +34,7 @@ fn runtime(manifest: &Manifest) -> &'static str {
 }
 
 fn row(manifest: &Manifest) -> String {
-    let globs = manifest
-        .applies
-        .files
-        .iter()
-        .map(|glob| format!("`{}`", glob.trim_start_matches("**/")));
+    let globs = manifest.applies.files.iter().map(|glob| format!("`{}`", glob.trim_start_matches("**/")));
     let limits = manifest.limits;
     let weights = manifest.weights;
     format!(
@@ -68,8 +64,5 @@ fn the_table_of_tools_says_what_the_manifests_say() {
         fs::write(&path, &table).unwrap();
     }
     let found = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        found, table,
-        "docs/tools.md is stale; PROCTOR_BLESS=1 writes it anew"
-    );
+    assert_eq!(found, table, "docs/tools.md is stale; PROCTOR_BLESS=1 writes it anew");
 }

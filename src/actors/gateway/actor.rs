@@ -86,20 +86,12 @@ impl Server for Gateway {
             phase,
         });
         let over = CancellationToken::new();
-        let ended = Over {
-            token: over.clone(),
-            gateway: context.address().clone(),
-        };
+        let ended = Over { token: over.clone(), gateway: context.address().clone() };
         context.spawn(async move {
             let _ended = ended;
             listener::run(listener, shared).await;
         });
-        Ok(Self {
-            bound: plan.listener,
-            admission,
-            phase: sender,
-            over,
-        })
+        Ok(Self { bound: plan.listener, admission, phase: sender, over })
     }
 
     async fn handle(

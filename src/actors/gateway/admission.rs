@@ -45,10 +45,7 @@ struct Counter<K> {
 
 impl<K> Default for Counter<K> {
     fn default() -> Self {
-        Self {
-            total: 0,
-            each: HashMap::new(),
-        }
+        Self { total: 0, each: HashMap::new() }
     }
 }
 
@@ -108,10 +105,7 @@ impl Admission {
             return None;
         }
         book.connections.add(&address);
-        Some(ConnectionPermit {
-            admission: Arc::clone(self),
-            address,
-        })
+        Some(ConnectionPermit { admission: Arc::clone(self), address })
     }
 
     /// A place for one session.
@@ -137,12 +131,7 @@ impl Admission {
         }
         book.addresses.add(&address);
         book.principals.add(principal);
-        Ok(SessionPermit {
-            admission: Arc::clone(self),
-            address,
-            principal: principal.clone(),
-            share,
-        })
+        Ok(SessionPermit { admission: Arc::clone(self), address, principal: principal.clone(), share })
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {
@@ -199,10 +188,7 @@ impl SessionPermit {
 
     /// A place for one call among the principal's and among all.
     pub fn start_call(&self) -> Result<CallPermit, WireError> {
-        let taken = |what| WireError::Overloaded {
-            what,
-            retry_after: OVERLOAD_RETRY_AFTER,
-        };
+        let taken = |what| WireError::Overloaded { what, retry_after: OVERLOAD_RETRY_AFTER };
         let own = Arc::clone(&self.share.in_flight).try_acquire_owned();
         let own = own.map_err(|_| taken("as many calls of this principal run as may"))?;
         let all = Arc::clone(&self.admission.in_flight).try_acquire_owned();
@@ -245,9 +231,7 @@ impl Share {
     }
 
     fn pace(&self) -> Result<(), Duration> {
-        self.rate
-            .check()
-            .map_err(|early| early.wait_time_from(DefaultClock::default().now()))
+        self.rate.check().map_err(|early| early.wait_time_from(DefaultClock::default().now()))
     }
 }
 

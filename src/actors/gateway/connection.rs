@@ -66,9 +66,7 @@ async fn converse(shared: &Arc<Shared>, admitted: Admitted, address: SocketAddr)
     let Ok(upgraded) = admitted.upgrade.await else {
         return;
     };
-    let parts = upgraded
-        .downcast::<TokioIo<TcpStream>>()
-        .expect("the listener serves TCP streams only");
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().expect("the listener serves TCP streams only");
     let limits = *shared.admission.limits();
     let socket = websocket(parts.io.into_inner(), parts.read_buf, &limits).await;
     let outbox = Outbox::new(&limits);

@@ -56,10 +56,7 @@ enum Route {
 }
 
 fn route(shared: &Shared, request: &Request<Incoming>) -> Result<Route, HttpRefusal> {
-    shared.settings.doors.check(
-        single(request.headers(), &HOST),
-        single(request.headers(), &ORIGIN),
-    )?;
+    shared.settings.doors.check(single(request.headers(), &HOST), single(request.headers(), &ORIGIN))?;
     let path = request.uri().path();
     if !matches!(path, "/livez" | "/readyz" | "/metrics" | "/mcp") {
         return Err(HttpRefusal::NotFound);
@@ -97,14 +94,10 @@ fn ready(shared: &Shared) -> Route {
 }
 
 fn metrics(shared: &Shared) -> String {
-    shared
-        .settings
-        .metrics
-        .as_ref()
-        .map_or_else(String::new, |handle| {
-            metrics::gauge!("proctor_sessions").set(shared.admission.sessions() as f64);
-            handle.render()
-        })
+    shared.settings.metrics.as_ref().map_or_else(String::new, |handle| {
+        metrics::gauge!("proctor_sessions").set(shared.admission.sessions() as f64);
+        handle.render()
+    })
 }
 
 fn upgrade(
@@ -125,20 +118,11 @@ fn upgrade(
 fn authenticate(shared: &Shared, request: &Request<Incoming>) -> Result<Principal, HttpRefusal> {
     let header = single(request.headers(), &AUTHORIZATION).and_then(token::from_authorization);
     let query = || {
-        let wanted = shared
-            .settings
-            .query_token
-            .then(|| request.uri().query())
-            .flatten();
+        let wanted = shared.settings.query_token.then(|| request.uri().query()).flatten();
         wanted.and_then(token::from_query)
     };
     let presented = header.or_else(query).ok_or(HttpRefusal::Unauthorised)?;
-    shared
-        .settings
-        .tokens
-        .principal_of(&presented)
-        .cloned()
-        .ok_or(HttpRefusal::Unauthorised)
+    shared.settings.tokens.principal_of(&presented).cloned().ok_or(HttpRefusal::Unauthorised)
 }
 
 /// The client's side of RFC 6455 §4.2.1.
@@ -156,18 +140,14 @@ impl Handshake {
             return Err(HttpRefusal::UpgradeRequired);
         }
         let key = single(headers, &SEC_WEBSOCKET_KEY).filter(|key| key.len() == KEY_LENGTH);
-        let key = key.ok_or(HttpRefusal::BadUpgrade(
-            "Sec-WebSocket-Key is missing or not 16 bytes in base64",
-        ))?;
+        let key =
+            key.ok_or(HttpRefusal::BadUpgrade("Sec-WebSocket-Key is missing or not 16 bytes in base64"))?;
         let offers = headers.contains_key(SEC_WEBSOCKET_PROTOCOL);
         let subprotocol = lists(headers, &SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
         if offers && !subprotocol {
             return Err(HttpRefusal::BadUpgrade("the subprotocol served here is mcp"));
         }
-        Ok(Self {
-            accept: derive_accept_key(key.as_bytes()),
-            subprotocol,
-        })
+        Ok(Self { accept: derive_accept_key(key.as_bytes()), subprotocol })
     }
 
     /// The 101. A client that offers no subprotocol is served without: it can only mean MCP.
@@ -188,22 +168,14 @@ impl Handshake {
 
 /// Whether a comma-separated header names `word`, in any case.
 fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
-    let values = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .any(|item| item.trim().eq_ignore_ascii_case(word))
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(word))
 }
 
 fn plain(status: StatusCode, text: String) -> Answer {
     let mut answer = Response::new(Full::from(text));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     answer
 }
 

@@ -49,11 +49,7 @@ impl Shared {
 /// Takes the port. Done once, before the tree starts: a gateway that is restarted goes on with the same port, and
 /// clients that connect meanwhile wait instead of being refused.
 pub fn bind(address: SocketAddr) -> std::io::Result<Bound> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     // Inherited by accepted sockets: small, so that a peer that does not read is felt early.
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;

@@ -26,11 +26,7 @@ pub struct Violation(pub CloseReason);
 
 impl Metered {
     pub fn new(socket: TcpStream, early: Bytes) -> Self {
-        Self {
-            socket,
-            early,
-            watch: FrameWatch::new(Instant::now()),
-        }
+        Self { socket, early, watch: FrameWatch::new(Instant::now()) }
     }
 
     pub fn into_socket(self) -> TcpStream {
@@ -54,9 +50,7 @@ impl AsyncRead for Metered {
         }
         let read = &buffer.filled()[before..];
         Poll::Ready(
-            this.watch
-                .feed(read, Instant::now())
-                .map_err(|reason| io::Error::other(Violation(reason))),
+            this.watch.feed(read, Instant::now()).map_err(|reason| io::Error::other(Violation(reason))),
         )
     }
 }

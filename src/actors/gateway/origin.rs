@@ -17,10 +17,7 @@ pub struct Doors {
 impl Default for Doors {
     /// Loopback, by its usual names; no foreign origin.
     fn default() -> Self {
-        Self {
-            hosts: ["127.0.0.1", "localhost", "::1"].map(str::to_owned).to_vec(),
-            origins: Vec::new(),
-        }
+        Self { hosts: ["127.0.0.1", "localhost", "::1"].map(str::to_owned).to_vec(), origins: Vec::new() }
     }
 }
 
@@ -35,15 +32,8 @@ impl Doors {
         }
         let Some(origin) = origin else { return Ok(()) };
         // Our own origin: the page was served under the very name and port that the request names.
-        let own = origin
-            .strip_prefix("http://")
-            .is_some_and(|from| from.eq_ignore_ascii_case(host));
-        if own
-            || self
-                .origins
-                .iter()
-                .any(|allowed| allowed.eq_ignore_ascii_case(origin))
-        {
+        let own = origin.strip_prefix("http://").is_some_and(|from| from.eq_ignore_ascii_case(host));
+        if own || self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
             return Ok(());
         }
         Err(HttpRefusal::OriginNotAllowed(shortened(origin)))
@@ -79,22 +69,12 @@ mod tests {
     use super::*;
 
     fn doors() -> Doors {
-        Doors {
-            origins: vec!["https://proctor.example".to_owned()],
-            ..Doors::default()
-        }
+        Doors { origins: vec!["https://proctor.example".to_owned()], ..Doors::default() }
     }
 
     #[test]
     fn own_names_are_let_through_with_any_port() {
-        for host in [
-            "127.0.0.1",
-            "127.0.0.1:7878",
-            "localhost:9000",
-            "LOCALHOST",
-            "[::1]:7878",
-            "[::1]",
-        ] {
+        for host in ["127.0.0.1", "127.0.0.1:7878", "localhost:9000", "LOCALHOST", "[::1]:7878", "[::1]"] {
             assert_eq!(doors().check(Some(host), None), Ok(()), "{host}");
         }
     }
@@ -117,13 +97,7 @@ mod tests {
             "2130706433",
         ];
         for host in hosts {
-            assert!(
-                matches!(
-                    doors().check(Some(host), None),
-                    Err(HttpRefusal::HostNotAllowed(_))
-                ),
-                "{host}"
-            );
+            assert!(matches!(doors().check(Some(host), None), Err(HttpRefusal::HostNotAllowed(_))), "{host}");
         }
         assert!(doors().check(None, None).is_err());
     }
@@ -131,11 +105,7 @@ mod tests {
     #[test]
     fn own_and_listed_origins_are_let_through() {
         for origin in ["http://127.0.0.1:7878", "https://proctor.example"] {
-            assert_eq!(
-                doors().check(Some("127.0.0.1:7878"), Some(origin)),
-                Ok(()),
-                "{origin}"
-            );
+            assert_eq!(doors().check(Some("127.0.0.1:7878"), Some(origin)), Ok(()), "{origin}");
         }
     }
 
@@ -154,10 +124,7 @@ mod tests {
         ];
         for origin in origins {
             let refused = doors().check(Some("127.0.0.1:7878"), Some(origin));
-            assert!(
-                matches!(refused, Err(HttpRefusal::OriginNotAllowed(_))),
-                "{origin}"
-            );
+            assert!(matches!(refused, Err(HttpRefusal::OriginNotAllowed(_))), "{origin}");
         }
     }
 }

@@ -96,18 +96,13 @@ async fn carry(
         (Err(WriteFailed), _) => Ended::Broken,
         (Ok(()), Some(ended)) => ended,
         // Our close frame is out. The peer's may come behind messages it had sent before; those are read and dropped.
-        (Ok(()), None) => timeout(limits.close_deadline, reading)
-            .await
-            .unwrap_or(Ended::Broken),
+        (Ok(()), None) => timeout(limits.close_deadline, reading).await.unwrap_or(Ended::Broken),
     }
 }
 
 /// Closes a connection that got no session.
 pub async fn refuse(mut socket: Socket, reason: CloseReason, limits: &Limits) {
-    if timeout(limits.close_deadline, socket.close(Some(frame(reason))))
-        .await
-        .is_ok()
-    {
+    if timeout(limits.close_deadline, socket.close(Some(frame(reason)))).await.is_ok() {
         linger(socket).await;
     }
 }
@@ -147,9 +142,7 @@ impl<'a> Reader<'a> {
             session,
             outbox,
             permit,
-            requests: Arc::new(Semaphore::new(
-                limits.in_flight_per_session + limits.parked_per_session,
-            )),
+            requests: Arc::new(Semaphore::new(limits.in_flight_per_session + limits.parked_per_session)),
             bytes: Arc::new(Semaphore::new(bytes_max)),
             bytes_max,
         }
@@ -239,10 +232,7 @@ impl<'a> Reader<'a> {
         let places = async {
             let request = Arc::clone(&self.requests).acquire_owned().await.ok()?;
             let bytes = Arc::clone(&self.bytes).acquire_many_owned(bytes).await.ok()?;
-            Some(Credit {
-                _request: request,
-                _bytes: bytes,
-            })
+            Some(Credit { _request: request, _bytes: bytes })
         };
         tokio::select! {
             credit = places => credit.map(Some),
@@ -264,10 +254,7 @@ fn sort(heard: Option<Result<Message, Error>>) -> Result<Message, Ended> {
             Error::Utf8(_) => Ended::ByUs(CloseReason::BadUtf8),
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ended::Broken,
             Error::Protocol(_) => Ended::ByUs(CloseReason::ProtocolViolation),
-            Error::Io(error) => match error
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<Violation>())
-            {
+            Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<Violation>()) {
                 Some(Violation(reason)) => Ended::ByUs(*reason),
                 None => Ended::Broken,
             },
@@ -324,8 +311,5 @@ async fn within(
 }
 
 fn frame(reason: CloseReason) -> CloseFrame {
-    CloseFrame {
-        code: CloseCode::from(reason.code()),
-        reason: reason.text().into(),
-    }
+    CloseFrame { code: CloseCode::from(reason.code()), reason: reason.text().into() }
 }

@@ -42,9 +42,7 @@ pub fn child(plan: Plan, slot: &Slot<GatewayMessage>) -> ChildSpec {
             plan: plan.clone(),
             sessions: sessions.clone(),
         });
-        SupervisorSpec::new("gateway", Strategy::RestForOne)
-            .child(children)
-            .child(listener)
+        SupervisorSpec::new("gateway", Strategy::RestForOne).child(children).child(listener)
     };
     ChildSpec::supervisor("gateway", &SupervisorSlot::new(), spec)
 }
@@ -58,22 +56,14 @@ pub struct Sessions {
 
 impl Sessions {
     fn new(supervisor: SupervisorSlot) -> Self {
-        Self {
-            supervisor,
-            started: Arc::new(AtomicU64::new(0)),
-        }
+        Self { supervisor, started: Arc::new(AtomicU64::new(0)) }
     }
 
     pub async fn start(&self, arguments: SessionArguments) -> Result<Address<SessionMessage>, ChildError> {
-        let gone = || {
-            ChildError::NotStarted(StartError::Transient(
-                "the supervisor of sessions is down".to_owned(),
-            ))
-        };
+        let gone =
+            || ChildError::NotStarted(StartError::Transient("the supervisor of sessions is down".to_owned()));
         let supervisor = self.supervisor.get().ok_or_else(gone)?;
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        supervisor
-            .start_server::<Session>(format!("session-{number}"), arguments)
-            .await
+        supervisor.start_server::<Session>(format!("session-{number}"), arguments).await
     }
 }

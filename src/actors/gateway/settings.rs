@@ -25,13 +25,7 @@ impl Settings {
         doors.hosts.push(config.listen.ip().to_string());
         doors.hosts.extend(config.allowed_hosts.iter().cloned());
         doors.origins.extend(config.allowed_origins.iter().cloned());
-        Self {
-            limits: limits(config),
-            doors,
-            tokens,
-            query_token: config.query_token,
-            metrics,
-        }
+        Self { limits: limits(config), doors, tokens, query_token: config.query_token, metrics }
     }
 }
 

@@ -26,11 +26,7 @@ const PRESENTED_BYTES_MAX: usize = 1_024;
 #[derive(Debug, thiserror::Error)]
 pub enum TokenFileError {
     #[error("cannot {verb} the token file {}: {cause}", path.display())]
-    Io {
-        verb: &'static str,
-        path: PathBuf,
-        cause: io::Error,
-    },
+    Io { verb: &'static str, path: PathBuf, cause: io::Error },
     #[error("token file {} can be read by others (mode {mode:o}); run chmod 600 on it", path.display())]
     Exposed { path: PathBuf, mode: u32 },
     #[error("token file {} is empty; delete it and start again", path.display())]
@@ -63,52 +59,28 @@ impl Token {
 
     /// Reads the token file.
     pub fn read(path: &Path) -> Result<Self, TokenFileError> {
-        let failed = |cause| TokenFileError::Io {
-            verb: "read",
-            path: path.to_owned(),
-            cause,
-        };
+        let failed = |cause| TokenFileError::Io { verb: "read", path: path.to_owned(), cause };
         let mode = fs::metadata(path).map_err(failed)?.mode() & 0o777;
         if mode & 0o077 != 0 {
-            return Err(TokenFileError::Exposed {
-                path: path.to_owned(),
-                mode,
-            });
+            return Err(TokenFileError::Exposed { path: path.to_owned(), mode });
         }
         let text = fs::read_to_string(path).map_err(failed)?;
         match text.trim() {
-            "" => Err(TokenFileError::Empty {
-                path: path.to_owned(),
-            }),
+            "" => Err(TokenFileError::Empty { path: path.to_owned() }),
             token => Ok(Self(token.to_owned())),
         }
     }
 
     fn create(path: &Path) -> Result<Self, TokenFileError> {
         let token = Self::random()?;
-        let failed = |cause| TokenFileError::Io {
-            verb: "make",
-            path: path.to_owned(),
-            cause,
-        };
+        let failed = |cause| TokenFileError::Io { verb: "make", path: path.to_owned(), cause };
         // Whole or absent: written beside, then linked, which fails if there is one. A reader never sees half a token.
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let draft = tempfile::Builder::new()
             .prefix(".token")
-            .make_in(folder, |draft| {
-                OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(draft)
-            })
+            .make_in(folder, |draft| OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft))
             .map_err(failed)?;
-        writeln!(draft.as_file(), "{}", token.0)
-            .and_then(|()| draft.as_file().sync_all())
-            .map_err(failed)?;
+        writeln!(draft.as_file(), "{}", token.0).and_then(|()| draft.as_file().sync_all()).map_err(failed)?;
         fs::hard_link(draft.path(), path).map_err(failed)?;
         Ok(token)
     }
@@ -179,10 +151,7 @@ pub fn from_authorization(header: &str) -> Option<String> {
 
 /// The token in a query string, `token=…`.
 pub fn from_query(query: &str) -> Option<String> {
-    query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("token="))
-        .map(str::to_owned)
+    query.split('&').find_map(|pair| pair.strip_prefix("token=")).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -197,11 +166,7 @@ mod tests {
         let made = Token::read_or_create(&path).expect("made");
         assert_eq!(Token::read_or_create(&path).expect("read"), made);
         assert_eq!(fs::metadata(&path).expect("there").mode() & 0o777, 0o600);
-        assert_eq!(
-            fs::read_dir(folder.path()).expect("folder").count(),
-            1,
-            "no draft is left"
-        );
+        assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 1, "no draft is left");
         assert!(made.reveal().len() >= 43);
     }
 
@@ -211,10 +176,7 @@ mod tests {
         let path = folder.path().join("token");
         Token::read_or_create(&path).expect("made");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("changed");
-        assert!(matches!(
-            Token::read(&path),
-            Err(TokenFileError::Exposed { mode: 0o640, .. })
-        ));
+        assert!(matches!(Token::read(&path), Err(TokenFileError::Exposed { mode: 0o640, .. })));
     }
 
     #[test]
@@ -230,16 +192,8 @@ mod tests {
     fn only_a_known_token_has_a_principal() {
         let (mine, other) = (Token::random().expect("random"), Token::random().expect("random"));
         let tokens = Tokens::of_owner(&mine);
-        assert_eq!(
-            tokens.principal_of(mine.reveal()),
-            Some(&Principal(OWNER.to_owned()))
-        );
-        for wrong in [
-            other.reveal(),
-            "",
-            &mine.reveal()[1..],
-            &"x".repeat(PRESENTED_BYTES_MAX + 1),
-        ] {
+        assert_eq!(tokens.principal_of(mine.reveal()), Some(&Principal(OWNER.to_owned())));
+        for wrong in [other.reveal(), "", &mine.reveal()[1..], &"x".repeat(PRESENTED_BYTES_MAX + 1)] {
             assert_eq!(tokens.principal_of(wrong), None);
         }
         assert_eq!(Tokens::default().principal_of(""), None);

@@ -95,13 +95,7 @@ impl Installer {
     /// An installer and its events.
     pub fn new(setup: Setup, cancel: CancellationToken) -> (Arc<Self>, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
-        let installer = Self {
-            setup,
-            cancel,
-            events,
-            python: OnceCell::new(),
-            runtimes: Default::default(),
-        };
+        let installer = Self { setup, cancel, events, python: OnceCell::new(), runtimes: Default::default() };
         (Arc::new(installer), receiver)
     }
 
@@ -201,10 +195,7 @@ impl Installer {
         let made = self.runtimes[runtime as usize].get_or_init(|| self.make_runtime(runtime, tool));
         made.await.clone().map_err(|error| match error {
             InstallError::Cancelled => InstallError::Cancelled,
-            error => InstallError::Runtime {
-                name: runtime.name(),
-                error: Box::new(error),
-            },
+            error => InstallError::Runtime { name: runtime.name(), error: Box::new(error) },
         })
     }
 
@@ -219,9 +210,7 @@ impl Installer {
 
     async fn python(&self) -> Result<&Python, InstallError> {
         let logs = self.setup.layout.logs("python".as_ref());
-        let found = self
-            .python
-            .get_or_init(|| python::find(&self.setup.inherited, &logs, &self.cancel));
+        let found = self.python.get_or_init(|| python::find(&self.setup.inherited, &logs, &self.cancel));
         found.await.as_ref().map_err(Clone::clone)
     }
 

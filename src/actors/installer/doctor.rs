@@ -53,13 +53,7 @@ pub enum State {
 
 impl Check {
     fn new(kind: Kind, subject: &str, state: State, detail: impl Into<String>) -> Self {
-        Self {
-            kind,
-            subject: subject.to_owned(),
-            state,
-            detail: detail.into(),
-            advice: None,
-        }
+        Self { kind, subject: subject.to_owned(), state, detail: detail.into(), advice: None }
     }
 
     fn advise(mut self, advice: impl Into<String>) -> Self {
@@ -79,18 +73,10 @@ pub async fn examine(
     cancel: &CancellationToken,
 ) -> std::io::Result<Vec<Check>> {
     let logs = tempfile::tempdir()?;
-    let mut checks = vec![
-        machine_python(logs.path(), cancel).await,
-        directory(&layout.tools_dir),
-    ];
+    let mut checks = vec![machine_python(logs.path(), cancel).await, directory(&layout.tools_dir)];
     let complete = tools.iter().all(|tool| is_there(tool, layout, locks));
     checks.push(room(&layout.tools_dir, complete));
-    let examiner = Examiner {
-        layout,
-        locks,
-        logs: logs.path(),
-        cancel,
-    };
+    let examiner = Examiner { layout, locks, logs: logs.path(), cancel };
     let runtimes = stream::iter(Runtime::ALL).map(|runtime| examiner.runtime(runtime));
     checks.extend(runtimes.buffered(AT_ONCE).collect::<Vec<_>>().await);
     let tools = stream::iter(tools).map(|tool| examiner.tool(tool));
@@ -130,10 +116,7 @@ fn directory(tools_dir: &Path) -> Check {
 }
 
 fn room(tools_dir: &Path, complete: bool) -> Check {
-    let there = tools_dir
-        .ancestors()
-        .find(|path| path.exists())
-        .unwrap_or(Path::new("/"));
+    let there = tools_dir.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     match nix::sys::statvfs::statvfs(there) {
         Ok(disk) => {
             let free = disk.blocks_available().saturating_mul(disk.fragment_size());
@@ -144,12 +127,9 @@ fn room(tools_dir: &Path, complete: bool) -> Check {
             let advice = format!("all tools and their downloads need {}", human_bytes(ROOM_BYTES));
             Check::new(Kind::Machine, "disk", State::Failed, detail).advise(advice)
         }
-        Err(error) => Check::new(
-            Kind::Machine,
-            "disk",
-            State::Note,
-            format!("free space is unknown: {error}"),
-        ),
+        Err(error) => {
+            Check::new(Kind::Machine, "disk", State::Note, format!("free space is unknown: {error}"))
+        }
     }
 }
 
@@ -203,10 +183,9 @@ impl Examiner<'_> {
         }
         let program = receipt.program(&self.layout.tools_dir);
         match one::check(&package, &program, &self.logs.join(name), self.cancel).await {
-            Ok(()) if manifest.network => check(
-                State::Note,
-                format!("{} answers; a run of it needs the network", program.version),
-            ),
+            Ok(()) if manifest.network => {
+                check(State::Note, format!("{} answers; a run of it needs the network", program.version))
+            }
             Ok(()) => check(State::Ok, format!("{} answers", program.version)),
             Err(error) => {
                 let detail = match error.tail().and_then(|tail| tail.lines().last()) {
@@ -234,9 +213,7 @@ fn missing_configuration(manifest: &Manifest) -> Option<PathBuf> {
         Argument::One(template) => std::slice::from_ref(template),
         Argument::PerFile(templates) => templates.as_slice(),
     });
-    let named = templates
-        .chain(manifest.run.env.values())
-        .filter_map(configuration_named);
+    let named = templates.chain(manifest.run.env.values()).filter_map(configuration_named);
     let of_tool = Path::new(&manifest.name.0);
     let mut files = named.map(|rest| of_tool.join(rest.trim_start_matches('/')));
     files.find(|file| TOOL_CONFIG.get_entry(file.components().as_path()).is_none())
@@ -244,10 +221,7 @@ fn missing_configuration(manifest: &Manifest) -> Option<PathBuf> {
 
 /// What follows `{config}` in a template that names it: `/empty.ini`.
 fn configuration_named(template: &Template) -> Option<&str> {
-    let place = template
-        .0
-        .iter()
-        .position(|part| *part == Part::Place(Place::Config))?;
+    let place = template.0.iter().position(|part| *part == Part::Place(Place::Config))?;
     match template.0.get(place + 1) {
         Some(Part::Text(rest)) => Some(rest.split([',', ':', '=']).next().unwrap_or_default()),
         Some(Part::Place(_)) | None => Some(""),

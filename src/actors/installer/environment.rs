@@ -76,10 +76,7 @@ pub fn path(base: &[(OsString, OsString)], first: &[&std::path::Path]) -> (OsStr
         value.push(directory);
         value.push(":");
     }
-    let inherited = base
-        .iter()
-        .find(|(name, _)| name == "PATH")
-        .map(|(_, value)| value);
+    let inherited = base.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value);
     value.push(inherited.map_or_else(|| OsString::from(SYSTEM_PATH), Clone::clone));
     ("PATH".into(), value)
 }
@@ -111,10 +108,7 @@ mod tests {
     fn ours_lie_over_the_users() {
         let base = vec![("A".into(), "1".into()), ("PATH".into(), "/u".into())];
         let own = vec![("A".into(), "2".into())];
-        assert_eq!(
-            overlaid(&base, &own),
-            [("PATH".into(), "/u".into()), ("A".into(), "2".into())]
-        );
+        assert_eq!(overlaid(&base, &own), [("PATH".into(), "/u".into()), ("A".into(), "2".into())]);
         assert_eq!(path(&base, &["/t".as_ref()]), ("PATH".into(), "/t:/u".into()));
         assert_eq!(path(&[], &[]), ("PATH".into(), SYSTEM_PATH.into()));
     }

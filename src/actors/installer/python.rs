@@ -9,14 +9,7 @@ use super::failure::InstallError;
 use super::step::Step;
 
 /// Names tried, in order: the machine's choice first.
-const NAMES: &[&str] = &[
-    "python3",
-    "python3.13",
-    "python3.12",
-    "python3.11",
-    "python3.14",
-    "python3.10",
-];
+const NAMES: &[&str] = &["python3", "python3.13", "python3.12", "python3.11", "python3.14", "python3.10"];
 /// Oldest version that the locks are made for.
 const OLDEST: (u32, u32) = (3, 10);
 /// Prints the version when the modules that make virtual environments are there; Debian packs them apart.
@@ -54,9 +47,7 @@ pub async fn find(
             Err(error) => tried.push(format!("{name}: {}", reason(&error))),
         }
     }
-    Err(InstallError::NoPython {
-        tried: tried.join("; "),
-    })
+    Err(InstallError::NoPython { tried: tried.join("; ") })
 }
 
 /// The version in `3.11.7`, when it is new enough.

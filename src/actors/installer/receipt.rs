@@ -46,8 +46,7 @@ impl Receipt {
         let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
         file.write_all(&text).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
-        file.persist(folder.join(FILE))
-            .map_err(|error| failed(error.error))?;
+        file.persist(folder.join(FILE)).map_err(|error| failed(error.error))?;
         Ok(())
     }
 
@@ -65,9 +64,7 @@ impl Receipt {
     /// The first file that is gone: the program, its interpreter, its runtime. A look at the directory, no process.
     pub fn missing(&self, tools_dir: &Path) -> Option<PathBuf> {
         let files = std::iter::once(&self.program).chain(&self.needs);
-        files
-            .map(|file| tools_dir.join(file))
-            .find(|file| !file.is_file())
+        files.map(|file| tools_dir.join(file)).find(|file| !file.is_file())
     }
 }
 

@@ -30,16 +30,10 @@ pub fn steps(package: &Package, ground: Ground<'_>) -> Vec<Step> {
             let pip = ground.runtime.with_file_name("python");
             let python = ground.venv_python();
             let target = [OsString::from("--python"), python.into_os_string()];
-            vec![
-                ground.venv(&["--without-pip"]),
-                ground.pip(install, &pip, &target),
-            ]
+            vec![ground.venv(&["--without-pip"]), ground.pip(install, &pip, &target)]
         }
         Recipe::Npm => vec![ground.npm(install)],
-        Recipe::Go {
-            package: import,
-            build_args,
-        } => vec![ground.go(&package.program, import, build_args)],
+        Recipe::Go { package: import, build_args } => vec![ground.go(&package.program, import, build_args)],
     }
 }
 
@@ -69,11 +63,7 @@ impl Ground<'_> {
 
     /// `npm` is a script beside the Node of its wheel. No package runs a script of its own.
     fn npm(self, title: String) -> Step {
-        let home = self
-            .runtime
-            .parent()
-            .and_then(Path::parent)
-            .unwrap_or(self.runtime);
+        let home = self.runtime.parent().and_then(Path::parent).unwrap_or(self.runtime);
         let bin = self.runtime.parent().unwrap_or(self.runtime);
         let mut step = Step::new(title, self.runtime)
             .args([home.join("lib/node_modules/npm/bin/npm-cli.js")])

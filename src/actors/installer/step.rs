@@ -37,13 +37,7 @@ pub struct Printed {
 
 impl Step {
     pub fn new(title: impl Into<String>, program: impl Into<PathBuf>) -> Self {
-        Self {
-            title: title.into(),
-            program: program.into(),
-            args: Vec::new(),
-            env: Vec::new(),
-            cwd: None,
-        }
+        Self { title: title.into(), program: program.into(), args: Vec::new(), env: Vec::new(), cwd: None }
     }
 
     pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
@@ -99,10 +93,7 @@ impl Step {
             env,
             cwd: self.cwd.clone(),
             scratch: logs.to_owned(),
-            limits: Limits {
-                wall,
-                ..Limits::default()
-            },
+            limits: Limits { wall, ..Limits::default() },
             containment: Containment::detected().clone(),
             shim: process::shim::program(),
         };
@@ -110,10 +101,7 @@ impl Step {
     }
 
     fn judge(&self, ended: &Ended, logs: &Path) -> Result<Printed, InstallError> {
-        let printed = Printed {
-            stdout: text(&ended.stdout),
-            stderr: text(&ended.stderr),
-        };
+        let printed = Printed { stdout: text(&ended.stdout), stderr: text(&ended.stderr) };
         let program = self.program.display();
         let how = match &ended.how {
             How::Exited(0) => return Ok(printed),

@@ -72,10 +72,7 @@ impl Order {
             );
             return Err(failed(FailureReason::TargetUnreadable, &detail));
         }
-        let one = |file: &String| Self {
-            expected: BTreeSet::from([file.clone()]),
-            ..self.clone()
-        };
+        let one = |file: &String| Self { expected: BTreeSet::from([file.clone()]), ..self.clone() };
         Ok(self.expected.iter().map(one).collect())
     }
 }
@@ -95,18 +92,8 @@ impl Executed {
     /// Nothing can be said about the files expected.
     pub fn nothing_read(order: &Order, outcome: Outcome) -> Self {
         let expected = u32::try_from(order.expected.len()).unwrap_or(u32::MAX);
-        let coverage = Coverage {
-            expected,
-            examined: 0,
-            missed: expected,
-            gaps: Vec::new(),
-        };
-        Self {
-            outcome,
-            coverage,
-            findings: Vec::new(),
-            elapsed: Duration::ZERO,
-        }
+        let coverage = Coverage { expected, examined: 0, missed: expected, gaps: Vec::new() };
+        Self { outcome, coverage, findings: Vec::new(), elapsed: Duration::ZERO }
     }
 
     /// Two calls of one run, both of which made a statement.
@@ -140,18 +127,8 @@ pub struct Finished {
 
 impl Finished {
     fn not_started(reason: FailureReason, detail: String, advice: Option<String>) -> Self {
-        let ending = Ending::NotStarted {
-            reason,
-            detail,
-            advice,
-        };
-        Self {
-            ending,
-            output: None,
-            report_file: None,
-            elapsed: Duration::ZERO,
-            scratch: None,
-        }
+        let ending = Ending::NotStarted { reason, detail, advice };
+        Self { ending, output: None, report_file: None, elapsed: Duration::ZERO, scratch: None }
     }
 }
 
@@ -179,13 +156,7 @@ pub async fn run_tool(
     }
     let ending = ending(&ended, order, workplace, wall);
     let elapsed = ended.elapsed;
-    Finished {
-        ending,
-        output: Some(ended),
-        report_file,
-        elapsed,
-        scratch: Some(scratch),
-    }
+    Finished { ending, output: Some(ended), report_file, elapsed, scratch: Some(scratch) }
 }
 
 type Prepared = (Command, Option<PathBuf>, tempfile::TempDir);
@@ -197,15 +168,9 @@ fn prepare(
     wall: Duration,
 ) -> Result<Prepared, String> {
     let manifest = &order.manifest;
-    let scratch = tempfile::Builder::new()
-        .prefix("run-")
-        .tempdir_in(&workplace.runs)
-        .map_err(|error| {
-            format!(
-                "cannot make a directory for the run in {}: {error}",
-                workplace.runs.display()
-            )
-        })?;
+    let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(&workplace.runs).map_err(|error| {
+        format!("cannot make a directory for the run in {}: {error}", workplace.runs.display())
+    })?;
     let work = scratch.path().join("work");
     std::fs::create_dir(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
     let places = Places {
@@ -217,9 +182,8 @@ fn prepare(
         bin_dirs: program.bin_dirs.clone(),
     };
     let environment = |name: &str| -> Option<OsString> { std::env::var_os(name) };
-    let invocation = manifest
-        .invocation(&places, &order.expected, environment)
-        .map_err(|error| error.to_string())?;
+    let invocation =
+        manifest.invocation(&places, &order.expected, environment).map_err(|error| error.to_string())?;
     let mut command = Command::new(program.path, scratch.path());
     command.args = invocation.args;
     command.env = invocation.env;
@@ -235,25 +199,16 @@ fn prepare(
 fn ending(ended: &process::Ended, order: &Order, workplace: &Workplace, wall: Duration) -> Ending {
     let manifest = &order.manifest;
     match &ended.how {
-        How::Exited(code) => Ending::Exited {
-            code: *code,
-            meaning: manifest.meaning(*code),
-        },
-        How::Signalled(_) if ended.memory_limit == MemoryLimit::Exceeded => Ending::MemoryExceeded {
-            limit_mib: workplace.memory_bytes >> 20,
-        },
+        How::Exited(code) => Ending::Exited { code: *code, meaning: manifest.meaning(*code) },
+        How::Signalled(_) if ended.memory_limit == MemoryLimit::Exceeded => {
+            Ending::MemoryExceeded { limit_mib: workplace.memory_bytes >> 20 }
+        }
         How::Signalled(signal) => Ending::Signalled { signal: *signal },
         How::TimedOut => Ending::TimedOut { after: wall },
-        How::Flooded => Ending::Flooded {
-            bytes: manifest.limits.output_bytes.min(workplace.output_bytes),
-        },
+        How::Flooded => Ending::Flooded { bytes: manifest.limits.output_bytes.min(workplace.output_bytes) },
         How::Cancelled => Ending::Cancelled,
         How::NotStarted { missing, detail } => Ending::NotStarted {
-            reason: if *missing {
-                FailureReason::ToolMissing
-            } else {
-                FailureReason::SpawnFailed
-            },
+            reason: if *missing { FailureReason::ToolMissing } else { FailureReason::SpawnFailed },
             detail: detail.clone(),
             advice: missing.then(|| format!("run `proctor tools install {}`", manifest.name)),
         },
@@ -262,17 +217,8 @@ fn ending(ended: &process::Ended, order: &Order, workplace: &Workplace, wall: Du
 
 /// Reads the report and decides. Blocking and CPU-bound: call it where that is allowed.
 pub fn judge(order: &Order, workplace: &Workplace, finished: Finished) -> Executed {
-    let Finished {
-        ending,
-        output,
-        report_file,
-        elapsed,
-        scratch,
-    } = finished;
-    let stderr_tail = output
-        .as_ref()
-        .map(|ended| tail(&ended.stderr))
-        .unwrap_or_default();
+    let Finished { ending, output, report_file, elapsed, scratch } = finished;
+    let stderr_tail = output.as_ref().map(|ended| tail(&ended.stderr)).unwrap_or_default();
     let report = match (&ending, output) {
         (Ending::Exited { code, .. }, Some(ended)) => {
             read_report(order, workplace, &ended, *code, report_file.as_deref())
@@ -282,31 +228,14 @@ pub fn judge(order: &Order, workplace: &Workplace, finished: Finished) -> Execut
     };
     drop(scratch);
     let expected = order.expected.clone();
-    let Verdict {
-        outcome,
-        coverage,
-        findings,
-    } = verdict(Evidence {
-        expected,
-        ending,
-        report,
-        stderr_tail,
-    });
+    let Verdict { outcome, coverage, findings } = verdict(Evidence { expected, ending, report, stderr_tail });
     let findings = fingerprint::stamp(findings, |path| source(&order.snapshot, path));
-    Executed {
-        outcome,
-        coverage,
-        findings,
-        elapsed,
-    }
+    Executed { outcome, coverage, findings, elapsed }
 }
 
 /// A file of the snapshot. The path comes from a tool's report: one that the snapshot does not list is not opened.
 fn source(snapshot: &Snapshot, path: &str) -> Option<Vec<u8>> {
-    snapshot
-        .files
-        .binary_search_by(|file| file.path.as_str().cmp(path))
-        .ok()?;
+    snapshot.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
     std::fs::read(snapshot.root.join(path)).ok()
 }
 
@@ -357,10 +286,7 @@ fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 
 fn unreadable(what: &str, error: &io::Error) -> UnreadableReport {
     let detail = format!("cannot read {what} of the tool: {error}");
-    UnreadableReport {
-        reason: FailureReason::UnreadableReport,
-        detail,
-    }
+    UnreadableReport { reason: FailureReason::UnreadableReport, detail }
 }
 
 fn tail(stderr: &Captured) -> String {
@@ -369,9 +295,6 @@ fn tail(stderr: &Captured) -> String {
     while !text.is_char_boundary(start) {
         start += 1;
     }
-    let lines = text[start..]
-        .trim()
-        .lines()
-        .map(|line| clean_text(line, STDERR_TAIL_BYTES));
+    let lines = text[start..].trim().lines().map(|line| clean_text(line, STDERR_TAIL_BYTES));
     lines.collect::<Vec<_>>().join("\n")
 }

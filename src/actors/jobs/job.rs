@@ -72,17 +72,9 @@ pub enum JobMessage {
     /// There will be no copy, and the copier cannot say why.
     CopyLost { detail: String },
     /// A run went on to a state that is not its end.
-    RunMoved {
-        run: RunId,
-        to: RunState,
-        tool_version: Option<String>,
-    },
+    RunMoved { run: RunId, to: RunState, tool_version: Option<String> },
     /// A run's result is stored.
-    RunEnded {
-        run: RunId,
-        ended: Ended,
-        counts: [u32; 5],
-    },
+    RunEnded { run: RunId, ended: Ended, counts: [u32; 5] },
     /// A run is gone and said nothing.
     RunLost { run: RunId },
 }
@@ -135,20 +127,12 @@ impl Server for Job {
 
     async fn init(parts: JobParts, context: &Context<JobMessage>) -> Result<Self, StartError> {
         let JobParts { arguments, runs } = parts;
-        let departure = Departure {
-            job: arguments.id,
-            jobs: arguments.jobs.clone(),
-        };
+        let departure = Departure { job: arguments.id, jobs: arguments.jobs.clone() };
         context
             .address()
             .post(JobMessage::Begin)
             .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
-        Ok(Self {
-            arguments,
-            runs,
-            stage: Stage::Copying,
-            _departure: departure,
-        })
+        Ok(Self { arguments, runs, stage: Stage::Copying, _departure: departure })
     }
 
     async fn handle(&mut self, message: JobMessage, context: &Context<JobMessage>) -> Result<(), Stop> {
@@ -156,17 +140,8 @@ impl Server for Job {
             JobMessage::Begin => self.begin(context).await,
             JobMessage::SnapshotTaken { result } => self.snapshot_taken(result, context).await,
             JobMessage::CopyLost { detail } => self.target_unread(detail).await,
-            JobMessage::RunMoved {
-                run,
-                to,
-                tool_version,
-            } => {
-                self.happened(JobEvent::RunMoved {
-                    run,
-                    to,
-                    tool_version,
-                })
-                .await
+            JobMessage::RunMoved { run, to, tool_version } => {
+                self.happened(JobEvent::RunMoved { run, to, tool_version }).await
             }
             JobMessage::RunEnded { run, ended, counts } => self.run_ended(run, ended, counts).await,
             JobMessage::RunLost { run } => self.run_lost(run).await,
@@ -176,9 +151,7 @@ impl Server for Job {
 
 impl Job {
     fn publish(&self, event: JobEvent) {
-        self.arguments
-            .view
-            .send_if_modified(|view| Arc::make_mut(view).apply(event));
+        self.arguments.view.send_if_modified(|view| Arc::make_mut(view).apply(event));
     }
 
     /// Stored first, shown after: whoever sees a state finds it in the store.
@@ -186,9 +159,7 @@ impl Job {
         let JobArguments { id, shop, .. } = &self.arguments;
         let stored = shop.store.record(*id, event.clone(), Vec::new()).await;
         stored.map_err(|error| {
-            Stop::Abnormal(format!(
-                "the job cannot go on, its progress was not stored: {error}"
-            ))
+            Stop::Abnormal(format!("the job cannot go on, its progress was not stored: {error}"))
         })?;
         self.publish(event);
         Ok(())
@@ -196,37 +167,21 @@ impl Job {
 
     async fn begin(&mut self, context: &Context<JobMessage>) -> Result<(), Stop> {
         self.happened(JobEvent::Started).await?;
-        let JobArguments {
-            id,
-            request,
-            cancel,
-            shop,
-            ..
-        } = &self.arguments;
-        let (target, destination) = (
-            PathBuf::from(&request.target),
-            shop.snapshots.join(id.to_string()),
-        );
+        let JobArguments { id, request, cancel, shop, .. } = &self.arguments;
+        let (target, destination) = (PathBuf::from(&request.target), shop.snapshots.join(id.to_string()));
         let (shop, cancel, address) = (Arc::clone(shop), cancel.child_token(), context.address().clone());
         let deadline = self.arguments.deadline;
         // The copy blocks. Its token is cancelled with this task, so that neither a deadline nor the job's death leaves a
         // copier behind.
         context.spawn(async move {
             let _abandon = cancel.clone().drop_guard();
-            let copy = move || {
-                snapshot::take(
-                    &target,
-                    &destination,
-                    &shop.policy,
-                    &shop.snapshot_limits,
-                    &cancel,
-                )
-            };
+            let copy =
+                move || snapshot::take(&target, &destination, &shop.policy, &shop.snapshot_limits, &cancel);
             let message = match timeout_at(deadline, tokio::task::spawn_blocking(copy)).await {
                 Ok(Ok(result)) => JobMessage::SnapshotTaken { result },
-                Ok(Err(panic)) => JobMessage::CopyLost {
-                    detail: format!("copying the target failed: {panic}"),
-                },
+                Ok(Err(panic)) => {
+                    JobMessage::CopyLost { detail: format!("copying the target failed: {panic}") }
+                }
                 Err(_) => JobMessage::CopyLost {
                     detail: "the deadline passed while the target was copied".to_owned(),
                 },
@@ -260,22 +215,11 @@ impl Job {
     ) -> Result<(), Stop> {
         let JobArguments { request, shop, .. } = &self.arguments;
         let files = snapshot.files.iter().map(|file| file.path.as_str());
-        let planned = plan(&shop.catalogue, &request.tools, files, || {
-            RunId::from_random(random::bytes())
-        });
+        let planned = plan(&shop.catalogue, &request.tools, files, || RunId::from_random(random::bytes()));
         let left_out = left_out(&snapshot, &planned);
-        self.happened(JobEvent::SnapshotTaken {
-            digest: snapshot.digest.clone(),
-            left_out,
-        })
-        .await?;
-        self.happened(JobEvent::Planned {
-            runs: planned.iter().map(Planned::view).collect(),
-        })
-        .await?;
-        self.stage = Stage::Running {
-            _snapshot: Arc::clone(&snapshot),
-        };
+        self.happened(JobEvent::SnapshotTaken { digest: snapshot.digest.clone(), left_out }).await?;
+        self.happened(JobEvent::Planned { runs: planned.iter().map(Planned::view).collect() }).await?;
+        self.stage = Stage::Running { _snapshot: Arc::clone(&snapshot) };
         for planned in planned.into_iter().filter(Planned::applies) {
             self.start_run(planned, &snapshot, context).await;
         }
@@ -283,27 +227,12 @@ impl Job {
     }
 
     async fn start_run(&self, planned: Planned, snapshot: &Arc<Snapshot>, context: &Context<JobMessage>) {
-        let JobArguments {
-            id,
-            deadline,
-            cancel,
-            shop,
-            jobs,
-            ..
-        } = &self.arguments;
-        let Planned {
-            run,
-            manifest,
-            expected,
-        } = planned;
+        let JobArguments { id, deadline, cancel, shop, jobs, .. } = &self.arguments;
+        let Planned { run, manifest, expected } = planned;
         let arguments = RunArguments {
             id: *id,
             run,
-            order: Order {
-                manifest,
-                snapshot: Arc::clone(snapshot),
-                expected,
-            },
+            order: Order { manifest, snapshot: Arc::clone(snapshot), expected },
             deadline: *deadline,
             cancel: cancel.clone(),
             workplace: Arc::clone(&shop.workplace),
@@ -335,21 +264,9 @@ impl Job {
         if !self.arguments.view.borrow().open_runs().any(|open| open == run) {
             return Ok(());
         }
-        let outcome = failed(
-            FailureReason::Internal,
-            "proctor's own actor for this run ended unexpectedly",
-        );
-        let ended = Ended {
-            outcome,
-            coverage: Coverage::default(),
-            elapsed_ms: 0,
-        };
-        self.happened(JobEvent::RunEnded {
-            run,
-            ended,
-            counts: [0; 5],
-        })
-        .await?;
+        let outcome = failed(FailureReason::Internal, "proctor's own actor for this run ended unexpectedly");
+        let ended = Ended { outcome, coverage: Coverage::default(), elapsed_ms: 0 };
+        self.happened(JobEvent::RunEnded { run, ended, counts: [0; 5] }).await?;
         self.end_if_over().await
     }
 
@@ -372,24 +289,14 @@ impl Job {
 
     async fn end(&mut self, state: JobState, error: Option<String>, open_runs: Outcome) -> Result<(), Stop> {
         metrics::counter!("proctor_jobs_total", "state" => state.word()).increment(1);
-        self.happened(JobEvent::Ended {
-            state,
-            error,
-            at: clock::now(),
-            open_runs,
-        })
-        .await?;
+        self.happened(JobEvent::Ended { state, error, at: clock::now(), open_runs }).await?;
         Err(Stop::Normal)
     }
 }
 
 /// Source that no tool was shown, as far as it is a planned tool's business: the rest costs nobody anything.
 fn left_out(snapshot: &Snapshot, planned: &[Planned]) -> Coverage {
-    let is_business = |gap: &&Gap| {
-        planned
-            .iter()
-            .any(|planned| planned.manifest.applies_to(&gap.path))
-    };
+    let is_business = |gap: &&Gap| planned.iter().any(|planned| planned.manifest.applies_to(&gap.path));
     let missed: Vec<&Gap> = snapshot.left_out.iter().filter(is_business).collect();
     let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
     Coverage {

@@ -56,30 +56,13 @@ pub enum SubmitError {
 
 pub enum JobsMessage {
     /// Store a job and take it in. Answered once it is durable.
-    Submit {
-        principal: Principal,
-        request: JobRequest,
-        reply: Reply<Result<JobWatch, SubmitError>>,
-    },
+    Submit { principal: Principal, request: JobRequest, reply: Reply<Result<JobWatch, SubmitError>> },
     /// The newest state of a live job of this principal; `None` when it is not live (any more).
-    Watch {
-        principal: Principal,
-        job: JobId,
-        reply: Reply<Option<JobWatch>>,
-    },
+    Watch { principal: Principal, job: JobId, reply: Reply<Option<JobWatch>> },
     /// Stop a live job of this principal. `None` when it is not live (any more).
-    Cancel {
-        principal: Principal,
-        job: JobId,
-        reply: Reply<Option<JobWatch>>,
-    },
+    Cancel { principal: Principal, job: JobId, reply: Reply<Option<JobWatch>> },
     /// A run needs room on the host. Answered when there is some.
-    AskSlot {
-        run: RunId,
-        weight: Weight,
-        cost: u32,
-        reply: Reply<RunSlot>,
-    },
+    AskSlot { run: RunId, weight: Weight, cost: u32, reply: Reply<RunSlot> },
     /// A run no longer needs its room.
     GiveBack { run: RunId },
     /// A job's actor is gone, whether or not the job had come to an end.
@@ -123,11 +106,7 @@ struct Live {
 }
 
 enum Stage {
-    Waiting {
-        request: JobRequest,
-        deadline: Instant,
-        view: watch::Sender<Arc<JobView>>,
-    },
+    Waiting { request: JobRequest, deadline: Instant, view: watch::Sender<Arc<JobView>> },
     UnderWay,
 }
 
@@ -138,12 +117,7 @@ impl Server for Jobs {
     type Arguments = JobsArguments;
 
     async fn init(arguments: JobsArguments, _: &Context<JobsMessage>) -> Result<Self, StartError> {
-        let JobsArguments {
-            limits,
-            capacity,
-            shop,
-            running,
-        } = arguments;
+        let JobsArguments { limits, capacity, shop, running } = arguments;
         // After a crash of the predecessor, its jobs are dead and the store still shows them as live.
         let ended = shop.store.recover().await;
         ended.map_err(|error| {
@@ -162,27 +136,14 @@ impl Server for Jobs {
 
     async fn handle(&mut self, message: JobsMessage, context: &Context<JobsMessage>) -> Result<(), Stop> {
         match message {
-            JobsMessage::Submit {
-                principal,
-                request,
-                reply,
-            } => self.submit(principal, request, reply, context).await,
-            JobsMessage::Watch {
-                principal,
-                job,
-                reply,
-            } => reply.send(self.watch(&principal, job)),
-            JobsMessage::Cancel {
-                principal,
-                job,
-                reply,
-            } => reply.send(self.cancel(&principal, job).await),
-            JobsMessage::AskSlot {
-                run,
-                weight,
-                cost,
-                reply,
-            } => self.ask_slot(run, weight, cost, reply, context),
+            JobsMessage::Submit { principal, request, reply } => {
+                self.submit(principal, request, reply, context).await
+            }
+            JobsMessage::Watch { principal, job, reply } => reply.send(self.watch(&principal, job)),
+            JobsMessage::Cancel { principal, job, reply } => reply.send(self.cancel(&principal, job).await),
+            JobsMessage::AskSlot { run, weight, cost, reply } => {
+                self.ask_slot(run, weight, cost, reply, context)
+            }
             JobsMessage::GiveBack { run } => self.give_back(run, context),
             JobsMessage::JobGone { job } => self.job_gone(job, context).await,
             JobsMessage::Drain { patience, reply } => self.drain(patience, reply, context).await,
@@ -213,11 +174,7 @@ impl Jobs {
         let stored = self.shop.store.submit(job.clone()).await;
         stored.map_err(|error| SubmitError::NotStored(error.to_string()))?;
         let (view, watch) = watch::channel(Arc::new(job));
-        let stage = Stage::Waiting {
-            request,
-            deadline,
-            view,
-        };
+        let stage = Stage::Waiting { request, deadline, view };
         let live = Live {
             principal: principal.clone(),
             watch: watch.clone(),
@@ -230,10 +187,7 @@ impl Jobs {
     }
 
     fn watch(&self, principal: &Principal, job: JobId) -> Option<JobWatch> {
-        self.live
-            .get(&job)
-            .filter(|live| live.principal == *principal)
-            .map(|live| live.watch.clone())
+        self.live.get(&job).filter(|live| live.principal == *principal).map(|live| live.watch.clone())
     }
 
     async fn cancel(&mut self, principal: &Principal, job: JobId) -> Option<JobWatch> {
@@ -255,12 +209,7 @@ impl Jobs {
         let Some(live) = self.live.remove(&job) else {
             return;
         };
-        let event = JobEvent::Ended {
-            state,
-            error,
-            at: clock::now(),
-            open_runs: Outcome::Cancelled,
-        };
+        let event = JobEvent::Ended { state, error, at: clock::now(), open_runs: Outcome::Cancelled };
         if let Err(failure) = self.shop.store.record(job, event.clone(), Vec::new()).await {
             tracing::error!(%job, %failure, "a job's end was not stored; the next start of the daemon will end it");
         }
@@ -274,11 +223,8 @@ impl Jobs {
             let Some(live) = self.live.get_mut(&job) else {
                 continue;
             };
-            let Stage::Waiting {
-                request,
-                deadline,
-                view,
-            } = std::mem::replace(&mut live.stage, Stage::UnderWay)
+            let Stage::Waiting { request, deadline, view } =
+                std::mem::replace(&mut live.stage, Stage::UnderWay)
             else {
                 continue;
             };
@@ -333,10 +279,7 @@ impl Jobs {
         self.admission.ended(job);
         let running = self.running.clone();
         context.spawn(async move { running.end(job).await });
-        let ended = self
-            .live
-            .get(&job)
-            .is_none_or(|live| live.watch.borrow().state.is_terminal());
+        let ended = self.live.get(&job).is_none_or(|live| live.watch.borrow().state.is_terminal());
         if ended {
             self.live.remove(&job);
         } else {

@@ -29,21 +29,10 @@ impl Planned {
             RunState::Waiting
         } else {
             let reads = self.manifest.applies.files.join(", ");
-            let outcome = Outcome::NotApplicable {
-                why: format!("no file of the target matches {reads}"),
-            };
-            RunState::Ended(Ended {
-                outcome,
-                coverage: Coverage::default(),
-                elapsed_ms: 0,
-            })
+            let outcome = Outcome::NotApplicable { why: format!("no file of the target matches {reads}") };
+            RunState::Ended(Ended { outcome, coverage: Coverage::default(), elapsed_ms: 0 })
         };
-        RunView {
-            id: self.run,
-            tool: self.manifest.name.clone(),
-            tool_version: None,
-            state,
-        }
+        RunView { id: self.run, tool: self.manifest.name.clone(), tool_version: None, state }
     }
 }
 
@@ -54,9 +43,7 @@ pub fn plan<'a>(
     files: impl Iterator<Item = &'a str> + Clone,
     mut fresh_id: impl FnMut() -> RunId,
 ) -> Vec<Planned> {
-    let chosen = catalogue
-        .iter()
-        .filter(|manifest| asked.is_empty() || asked.contains(&manifest.name));
+    let chosen = catalogue.iter().filter(|manifest| asked.is_empty() || asked.contains(&manifest.name));
     chosen
         .map(|manifest| Planned {
             run: fresh_id(),

@@ -29,11 +29,7 @@ pub fn locate(manifest: &Manifest, tools_dir: &Path) -> Result<Located, Missing>
     match &manifest.run.program {
         Some(path) if path.is_file() => {
             let root = path.parent().unwrap_or(path).to_owned();
-            Ok(Located {
-                path: path.clone(),
-                root: root.clone(),
-                bin_dirs: vec![root],
-            })
+            Ok(Located { path: path.clone(), root: root.clone(), bin_dirs: vec![root] })
         }
         Some(path) => Err(Missing {
             reason: FailureReason::ToolMissing,
@@ -41,9 +37,7 @@ pub fn locate(manifest: &Manifest, tools_dir: &Path) -> Result<Located, Missing>
             advice: "install it there, or mend `run.program` in its manifest".to_owned(),
         }),
         None => match Installed::locate(manifest, tools_dir) {
-            Ok(Program {
-                path, root, bin_dirs, ..
-            }) => Ok(Located { path, root, bin_dirs }),
+            Ok(Program { path, root, bin_dirs, .. }) => Ok(Located { path, root, bin_dirs }),
             Err(missing) => Err(Missing {
                 reason: FailureReason::ToolMissing,
                 detail: missing.to_string(),

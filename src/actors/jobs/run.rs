@@ -77,11 +77,7 @@ impl Server for Run {
     type Arguments = RunArguments;
 
     async fn init(arguments: RunArguments, context: &Context<RunMessage>) -> Result<Self, StartError> {
-        let report = LossReport {
-            run: arguments.run,
-            job: arguments.job.clone(),
-            said: false,
-        };
+        let report = LossReport { run: arguments.run, job: arguments.job.clone(), said: false };
         context
             .address()
             .try_send(RunMessage::Start)
@@ -107,31 +103,13 @@ impl Run {
 
     /// Waits for the host to have room. The wait ends with the job's deadline, so it is bounded.
     async fn slot(&self) -> Result<RunSlot, Outcome> {
-        let RunArguments {
-            run,
-            order,
-            deadline,
-            cancel,
-            jobs,
-            ..
-        } = &self.arguments;
+        let RunArguments { run, order, deadline, cancel, jobs, .. } = &self.arguments;
         let weights = order.manifest.weights;
         let memory_mib = u32::try_from(weights.memory_mb).unwrap_or(u32::MAX);
-        let weight = Weight {
-            cpu: weights.cpu,
-            memory_mib,
-        };
+        let weight = Weight { cpu: weights.cpu, memory_mib };
         let cost = u32::try_from(order.manifest.limits.wall.as_secs()).unwrap_or(u32::MAX);
         let patience = deadline.saturating_duration_since(Instant::now());
-        let asked = jobs.call(
-            |reply| JobsMessage::AskSlot {
-                run: *run,
-                weight,
-                cost,
-                reply,
-            },
-            patience,
-        );
+        let asked = jobs.call(|reply| JobsMessage::AskSlot { run: *run, weight, cost, reply }, patience);
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Outcome::Cancelled),
@@ -140,10 +118,7 @@ impl Run {
     }
 
     fn no_slot(&self) -> Outcome {
-        failed(
-            FailureReason::TimedOut,
-            "the job's deadline passed before the host had room for this run",
-        )
+        failed(FailureReason::TimedOut, "the job's deadline passed before the host had room for this run")
     }
 
     /// Holds the slot until the last report is read: reading is work, too.
@@ -174,12 +149,7 @@ impl Run {
     }
 
     async fn execute_call(&self, call: Order) -> Executed {
-        let RunArguments {
-            deadline,
-            cancel,
-            workplace,
-            ..
-        } = &self.arguments;
+        let RunArguments { deadline, cancel, workplace, .. } = &self.arguments;
         self.moved(RunState::Running);
         let wall = deadline.saturating_duration_since(Instant::now());
         let finished = execute::run_tool(&call, workplace, wall, cancel.clone()).await;
@@ -197,47 +167,22 @@ impl Run {
     /// Progress may be lost: the newest state follows.
     fn moved(&self, to: RunState) {
         let tool_version = Some(self.arguments.order.manifest.version.pinned.clone());
-        drop(self.arguments.job.try_send(JobMessage::RunMoved {
-            run: self.arguments.run,
-            to,
-            tool_version,
-        }));
+        drop(self.arguments.job.try_send(JobMessage::RunMoved { run: self.arguments.run, to, tool_version }));
     }
 
     /// Stored first, told after: whoever hears of a result can read it.
     async fn deliver(&mut self, executed: Executed) -> Result<(), Stop> {
-        let Executed {
-            outcome,
-            coverage,
-            findings,
-            elapsed,
-        } = executed;
+        let Executed { outcome, coverage, findings, elapsed } = executed;
         let counts = count(findings.iter().map(|stamped| stamped.finding.severity));
         let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        let ended = Ended {
-            outcome,
-            coverage,
-            elapsed_ms,
-        };
+        let ended = Ended { outcome, coverage, elapsed_ms };
         let run = self.arguments.run;
         metrics::counter!("proctor_runs_total", "tool" => self.tool().0.clone(), "outcome" => RunState::Ended(ended.clone()).word())
             .increment(1);
-        let event = JobEvent::RunEnded {
-            run,
-            ended: ended.clone(),
-            counts,
-        };
-        let stored = self
-            .arguments
-            .store
-            .record(self.arguments.id, event, findings)
-            .await;
+        let event = JobEvent::RunEnded { run, ended: ended.clone(), counts };
+        let stored = self.arguments.store.record(self.arguments.id, event, findings).await;
         stored.map_err(|error| Stop::Abnormal(format!("run {run}: its result was not stored: {error}")))?;
-        self.report.said = self
-            .arguments
-            .job
-            .post(JobMessage::RunEnded { run, ended, counts })
-            .is_ok();
+        self.report.said = self.arguments.job.post(JobMessage::RunEnded { run, ended, counts }).is_ok();
         Err(Stop::Normal)
     }
 

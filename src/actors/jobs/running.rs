@@ -27,14 +27,7 @@ impl RunningJobs {
         let supervisor = self.slot.get().ok_or_else(gone)?;
         let runs = SupervisorSlot::new();
         let id = child_id(arguments.id);
-        let job = ChildSpec::once::<Job>(
-            "job",
-            &Slot::new(),
-            JobParts {
-                arguments,
-                runs: runs.clone(),
-            },
-        );
+        let job = ChildSpec::once::<Job>("job", &Slot::new(), JobParts { arguments, runs: runs.clone() });
         // Both or neither: runs without their job would work for nobody, a job without its runs would wait for ever.
         let table = move || {
             let runs = ChildSpec::supervisor("runs", &runs, || {
@@ -63,7 +56,5 @@ fn child_id(job: JobId) -> String {
 
 fn gone() -> ChildError {
     use crate::actors::mailbox::CallError;
-    ChildError::Supervisor(CallError::Closed {
-        actor: "running jobs",
-    })
+    ChildError::Supervisor(CallError::Closed { actor: "running jobs" })
 }

@@ -103,11 +103,7 @@ pub enum SnapshotError {
     #[error("target {path} cannot be opened: {errno}; it must be a readable directory, named without links")]
     Target { path: PathBuf, errno: Errno },
     #[error("target {path} has more than {limit} {what}; name a smaller directory or raise snapshot limits")]
-    TooLarge {
-        path: PathBuf,
-        limit: u64,
-        what: &'static str,
-    },
+    TooLarge { path: PathBuf, limit: u64, what: &'static str },
     #[error("snapshot cannot be written at {path}: {source}")]
     Write { path: PathBuf, source: io::Error },
     #[error("cancelled while the target was copied")]

@@ -43,43 +43,27 @@ impl Roots {
     pub fn new(roots: &[PathBuf], data_dir: &Path) -> Self {
         let canonical = |path: &PathBuf| path.canonicalize().ok();
         let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned());
-        Self {
-            roots: roots.iter().filter_map(canonical).collect(),
-            data_dir,
-        }
+        Self { roots: roots.iter().filter_map(canonical).collect(), data_dir }
     }
 
     /// Resolves what a client wrote. Links are followed before the roots are asked, so that a link inside a root does
     /// not lead out of it. Touches the file system: call it where blocking is allowed.
     pub fn resolve(&self, path: &str) -> Result<Target, TargetRefused> {
         if !Path::new(path).is_absolute() {
-            return Err(TargetRefused::Relative {
-                path: path.to_owned(),
-            });
+            return Err(TargetRefused::Relative { path: path.to_owned() });
         }
         let canonical = Path::new(path)
             .canonicalize()
-            .map_err(|source| TargetRefused::Unreadable {
-                path: path.to_owned(),
-                source,
-            })?;
+            .map_err(|source| TargetRefused::Unreadable { path: path.to_owned(), source })?;
         if !self.roots.iter().any(|root| canonical.starts_with(root)) {
-            return Err(TargetRefused::OutsideRoots {
-                path: path.to_owned(),
-                roots: self.listed(),
-            });
+            return Err(TargetRefused::OutsideRoots { path: path.to_owned(), roots: self.listed() });
         }
         if !canonical.is_dir() {
-            return Err(TargetRefused::NotADirectory {
-                path: path.to_owned(),
-            });
+            return Err(TargetRefused::NotADirectory { path: path.to_owned() });
         }
         if self.data_dir.starts_with(&canonical) {
             let data_dir = self.data_dir.display().to_string();
-            return Err(TargetRefused::HoldsDataDirectory {
-                path: path.to_owned(),
-                data_dir,
-            });
+            return Err(TargetRefused::HoldsDataDirectory { path: path.to_owned(), data_dir });
         }
         Ok(Target(canonical))
     }
@@ -88,11 +72,7 @@ impl Roots {
         if self.roots.is_empty() {
             return "none is configured".to_owned();
         }
-        self.roots
-            .iter()
-            .map(|root| root.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", ")
+        self.roots.iter().map(|root| root.display().to_string()).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -126,53 +106,24 @@ mod tests {
     fn no_spelling_leads_out_of_the_roots() {
         let (world, roots) = world();
         symlink(world.path().join("elsewhere"), world.path().join("root/link")).unwrap();
-        for path in [
-            "elsewhere",
-            "root/../elsewhere",
-            "root/link",
-            "root/project/../../elsewhere",
-        ] {
+        for path in ["elsewhere", "root/../elsewhere", "root/link", "root/project/../../elsewhere"] {
             let refused = resolve(&world, &roots, path);
-            assert!(
-                matches!(refused, Err(TargetRefused::OutsideRoots { .. })),
-                "{path}: {refused:?}"
-            );
+            assert!(matches!(refused, Err(TargetRefused::OutsideRoots { .. })), "{path}: {refused:?}");
         }
         // A sibling whose name begins like the root's is not under it.
         std::fs::create_dir(world.path().join("root2")).unwrap();
-        assert!(matches!(
-            resolve(&world, &roots, "root2"),
-            Err(TargetRefused::OutsideRoots { .. })
-        ));
+        assert!(matches!(resolve(&world, &roots, "root2"), Err(TargetRefused::OutsideRoots { .. })));
     }
 
     #[test]
     fn each_other_refusal_says_its_reason() {
         let (world, roots) = world();
         std::fs::write(world.path().join("root/file"), "").unwrap();
-        assert!(matches!(
-            roots.resolve("project"),
-            Err(TargetRefused::Relative { .. })
-        ));
-        assert!(matches!(
-            resolve(&world, &roots, "root/none"),
-            Err(TargetRefused::Unreadable { .. })
-        ));
-        assert!(matches!(
-            resolve(&world, &roots, "root/file"),
-            Err(TargetRefused::NotADirectory { .. })
-        ));
-        assert!(matches!(
-            resolve(&world, &roots, "root"),
-            Err(TargetRefused::HoldsDataDirectory { .. })
-        ));
+        assert!(matches!(roots.resolve("project"), Err(TargetRefused::Relative { .. })));
+        assert!(matches!(resolve(&world, &roots, "root/none"), Err(TargetRefused::Unreadable { .. })));
+        assert!(matches!(resolve(&world, &roots, "root/file"), Err(TargetRefused::NotADirectory { .. })));
+        assert!(matches!(resolve(&world, &roots, "root"), Err(TargetRefused::HoldsDataDirectory { .. })));
         let nothing = Roots::new(&[], Path::new("/nonexistent"));
-        assert!(
-            nothing
-                .resolve("/")
-                .unwrap_err()
-                .to_string()
-                .contains("none is configured")
-        );
+        assert!(nothing.resolve("/").unwrap_err().to_string().contains("none is configured"));
     }
 }

@@ -106,10 +106,7 @@ impl<M: Message> Address<M> {
         match timeout_at(deadline, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_dropped)) => Err(CallError::Closed { actor }),
-            Err(_elapsed) => Err(CallError::Timeout {
-                actor,
-                after: patience,
-            }),
+            Err(_elapsed) => Err(CallError::Timeout { actor, after: patience }),
         }
     }
 
@@ -211,10 +208,7 @@ impl<M: Message> Address<M> {
 
 impl<M: Message> Clone for Address<M> {
     fn clone(&self) -> Self {
-        Self {
-            gate: Arc::clone(&self.gate),
-            actor: self.actor.clone(),
-        }
+        Self { gate: Arc::clone(&self.gate), actor: self.actor.clone() }
     }
 }
 

@@ -46,11 +46,7 @@ impl<M> Gate<M> {
         Self {
             limit,
             permits: Semaphore::new(limit),
-            queue: Mutex::new(Queue {
-                items: VecDeque::new(),
-                rung: false,
-                closed: false,
-            }),
+            queue: Mutex::new(Queue { items: VecDeque::new(), rung: false, closed: false }),
             control_waiting: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             gone: CancellationToken::new(),
@@ -108,11 +104,7 @@ impl<M> Gate<M> {
             return Err(SendError::Closed(message));
         }
         queue.items.push_back(message);
-        if std::mem::replace(&mut queue.rung, true) {
-            Ok(Entered::AlreadyRung)
-        } else {
-            Ok(Entered::Ring)
-        }
+        if std::mem::replace(&mut queue.rung, true) { Ok(Entered::AlreadyRung) } else { Ok(Entered::Ring) }
     }
 
     /// The next message and its place, which is free again when the [`Place`] is dropped: handled, panicked or killed.

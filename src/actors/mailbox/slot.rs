@@ -14,18 +14,12 @@ pub struct Slot<M: Message> {
 
 impl<M: Message> Slot<M> {
     pub fn new() -> Self {
-        Self {
-            present: watch::Sender::new(None),
-        }
+        Self { present: watch::Sender::new(None) }
     }
 
     /// The actor of now; `None` before its first start, while it is down and while it drains.
     pub fn get(&self) -> Option<Address<M>> {
-        self.present
-            .borrow()
-            .as_ref()
-            .filter(|address| !address.is_closed())
-            .cloned()
+        self.present.borrow().as_ref().filter(|address| !address.is_closed()).cloned()
     }
 
     /// Waits until there is one.
@@ -52,9 +46,7 @@ impl<M: Message> Slot<M> {
 
 impl<M: Message> Clone for Slot<M> {
     fn clone(&self) -> Self {
-        Self {
-            present: self.present.clone(),
-        }
+        Self { present: self.present.clone() }
     }
 }
 

@@ -29,20 +29,14 @@ pub(super) struct Cgroup {
 impl Cgroups {
     /// Creates them with their limits. What was created before an error goes again.
     pub(super) fn create(containment: &Containment, token: Token, limits: &Limits) -> io::Result<Self> {
-        let mut cgroups = Self {
-            places: Vec::new(),
-            memory_asked: limits.memory_bytes.is_some(),
-        };
+        let mut cgroups = Self { places: Vec::new(), memory_asked: limits.memory_bytes.is_some() };
         for layer in &containment.layers {
             if layer.kind == Kind::Memory && limits.memory_bytes.is_none() {
                 continue;
             }
             let path = layer.base.join(format!("{PREFIX}{token}"));
             std::fs::create_dir(&path)?;
-            cgroups.places.push(Cgroup {
-                kind: layer.kind,
-                path: path.clone(),
-            });
+            cgroups.places.push(Cgroup { kind: layer.kind, path: path.clone() });
             limit(layer.kind, &path, limits)
                 .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
         }
@@ -51,10 +45,7 @@ impl Cgroups {
 
     /// The files a process joins by.
     pub(super) fn doors(&self) -> Vec<PathBuf> {
-        self.places
-            .iter()
-            .map(|cgroup| cgroup.path.join("cgroup.procs"))
-            .collect()
+        self.places.iter().map(|cgroup| cgroup.path.join("cgroup.procs")).collect()
     }
 
     /// SIGKILL to all of it.
@@ -184,6 +175,5 @@ fn absent(error: io::Error) -> io::Result<()> {
 /// The number after `word` in a file of `word number` lines.
 fn count(file: &Path, word: &str) -> Option<u64> {
     let text = std::fs::read_to_string(file).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix(word)?.trim().parse().ok())
+    text.lines().find_map(|line| line.strip_prefix(word)?.trim().parse().ok())
 }

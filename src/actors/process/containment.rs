@@ -47,12 +47,7 @@ impl Containment {
         DETECTED.get_or_init(|| {
             let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
             let membership = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-            Self {
-                layers: layers(&mounts, &membership)
-                    .into_iter()
-                    .filter_map(Layer::tried)
-                    .collect(),
-            }
+            Self { layers: layers(&mounts, &membership).into_iter().filter_map(Layer::tried).collect() }
         })
     }
 
@@ -64,8 +59,7 @@ impl Containment {
     /// Without version 2, as on an old machine.
     #[must_use]
     pub fn legacy(mut self) -> Self {
-        self.layers
-            .retain(|layer| !matches!(layer.kind, Kind::Unified { .. }));
+        self.layers.retain(|layer| !matches!(layer.kind, Kind::Unified { .. }));
         self
     }
 
@@ -76,9 +70,7 @@ impl Containment {
 
     /// Whether `limits.processes` is enforced.
     pub fn limits_processes(&self) -> bool {
-        self.layers
-            .iter()
-            .any(|layer| matches!(layer.kind, Kind::Unified { pids: true, .. } | Kind::Pids))
+        self.layers.iter().any(|layer| matches!(layer.kind, Kind::Unified { pids: true, .. } | Kind::Pids))
     }
 
     /// Whether `limits.memory_bytes` is enforced.
@@ -105,10 +97,7 @@ impl Layer {
 
 /// The hierarchies that are mounted, with our place in them, from `/proc/self/mounts` and `/proc/self/cgroup`.
 fn layers(mounts: &str, membership: &str) -> Vec<Layer> {
-    let mut layers: Vec<Layer> = mounts
-        .lines()
-        .filter_map(|line| layer(line, membership))
-        .collect();
+    let mut layers: Vec<Layer> = mounts.lines().filter_map(|line| layer(line, membership)).collect();
     layers.sort_by_key(|layer| match layer.kind {
         Kind::Unified { .. } => 0,
         Kind::Pids => 1,
@@ -130,10 +119,7 @@ fn layer(mount: &str, membership: &str) -> Option<Layer> {
     let own = Path::new(point).join(place(membership, controller)?.trim_start_matches('/'));
     // Inside a container the path may be the host's, which does not exist here: the mount point is our place then.
     let base = if own.is_dir() { own } else { PathBuf::from(point) };
-    Some(Layer {
-        kind: kind(&base),
-        base,
-    })
+    Some(Layer { kind: kind(&base), base })
 }
 
 /// `4:memory:/a/b` → `/a/b`; the controller list of version 2 is empty.
@@ -141,10 +127,7 @@ fn place<'text>(membership: &'text str, controller: &str) -> Option<&'text str> 
     membership.lines().find_map(|line| {
         let (_, rest) = line.split_once(':')?;
         let (controllers, path) = rest.split_once(':')?;
-        controllers
-            .split(',')
-            .any(|one| one == controller)
-            .then_some(path)
+        controllers.split(',').any(|one| one == controller).then_some(path)
     })
 }
 
@@ -152,27 +135,18 @@ fn unified(base: &Path) -> Kind {
     hand_down(base, &["pids", "memory"]);
     let enabled = words(&base.join("cgroup.subtree_control"));
     let has = |controller: &str| enabled.iter().any(|one| one == controller);
-    Kind::Unified {
-        pids: has("pids"),
-        memory: has("memory"),
-    }
+    Kind::Unified { pids: has("pids"), memory: has("memory") }
 }
 
 /// Version 2 gives a controller to the children of a cgroup on request, and refuses while the cgroup holds processes. A
 /// service that was delegated its cgroup (systemd: `Delegate=yes`) moves itself one down first; one that shares it with
 /// others, such as a login shell, does without controllers.
 fn hand_down(base: &Path, controllers: &[&str]) {
-    let (offered, enabled) = (
-        words(&base.join("cgroup.controllers")),
-        words(&base.join("cgroup.subtree_control")),
-    );
-    let missing = controllers
-        .iter()
-        .filter(|one| offered.iter().any(|word| word == *one));
-    let missing: Vec<String> = missing
-        .filter(|one| !enabled.iter().any(|word| word == *one))
-        .map(|one| format!("+{one}"))
-        .collect();
+    let (offered, enabled) =
+        (words(&base.join("cgroup.controllers")), words(&base.join("cgroup.subtree_control")));
+    let missing = controllers.iter().filter(|one| offered.iter().any(|word| word == *one));
+    let missing: Vec<String> =
+        missing.filter(|one| !enabled.iter().any(|word| word == *one)).map(|one| format!("+{one}")).collect();
     let request = || std::fs::write(base.join("cgroup.subtree_control"), missing.join(" "));
     if missing.is_empty() || request().is_ok() {
         return;

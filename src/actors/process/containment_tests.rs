@@ -12,18 +12,9 @@ const HYBRID_MOUNTS: &str = "\
 #[test]
 fn a_hybrid_machine_gives_version_2_first() {
     let layers = layers(HYBRID_MOUNTS, "4:memory:/a\n8:pids:/\n1:name=systemd:/\n0::/");
-    let found: Vec<_> = layers
-        .iter()
-        .map(|layer| (layer.kind, layer.base.to_str()))
-        .collect();
+    let found: Vec<_> = layers.iter().map(|layer| (layer.kind, layer.base.to_str())).collect();
     let expected = [
-        (
-            Kind::Unified {
-                pids: false,
-                memory: false,
-            },
-            Some("/nowhere/unified"),
-        ),
+        (Kind::Unified { pids: false, memory: false }, Some("/nowhere/unified")),
         (Kind::Pids, Some("/nowhere/pids")),
         (Kind::Memory, Some("/nowhere/memory")),
     ];
@@ -50,28 +41,14 @@ fn what_is_handed_down_already_is_not_asked_for() {
     let base = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(base.path().join("cgroup.controllers"), "cpu memory pids\n").expect("a file");
     std::fs::write(base.path().join("cgroup.subtree_control"), "memory pids\n").expect("a file");
-    assert_eq!(
-        unified(base.path()),
-        Kind::Unified {
-            pids: true,
-            memory: true
-        }
-    );
+    assert_eq!(unified(base.path()), Kind::Unified { pids: true, memory: true });
     assert!(!base.path().join(DAEMON).exists());
 }
 
 #[test]
 fn the_words_for_people_name_the_layers() {
     assert_eq!(Containment::process_group().to_string(), "process group");
-    let hybrid = Containment {
-        layers: layers(HYBRID_MOUNTS, "4:memory:/a\n8:pids:/\n0::/"),
-    };
-    assert_eq!(
-        hybrid.to_string(),
-        "process group, cgroup v2, cgroup v1 pids, cgroup v1 memory"
-    );
-    assert_eq!(
-        hybrid.legacy().to_string(),
-        "process group, cgroup v1 pids, cgroup v1 memory"
-    );
+    let hybrid = Containment { layers: layers(HYBRID_MOUNTS, "4:memory:/a\n8:pids:/\n0::/") };
+    assert_eq!(hybrid.to_string(), "process group, cgroup v2, cgroup v1 pids, cgroup v1 memory");
+    assert_eq!(hybrid.legacy().to_string(), "process group, cgroup v1 pids, cgroup v1 memory");
 }

@@ -53,10 +53,7 @@ pub(super) struct Group {
 impl Group {
     /// Must be called on a runtime.
     pub(super) fn watch(guard: Guard, pidfd: OwnedFd) -> io::Result<Self> {
-        Ok(Self {
-            guard,
-            pidfd: sys::watch(pidfd)?,
-        })
+        Ok(Self { guard, pidfd: sys::watch(pidfd)? })
     }
 
     /// Waits until the leader has ended. It is not reaped by that: its pid stays ours.
@@ -132,12 +129,7 @@ const HELD: &str = "a guard gives its run away in `release` and `drop` only, whi
 
 impl Guard {
     pub(super) fn new(leader: i32, holdings: Holdings) -> Self {
-        Self {
-            remains: Some(Remains {
-                leader: Leader::Unreaped(leader),
-                holdings,
-            }),
-        }
+        Self { remains: Some(Remains { leader: Leader::Unreaped(leader), holdings }) }
     }
 
     fn remains(&self) -> &Remains {

@@ -47,13 +47,8 @@ pub(super) struct Launched {
 /// Starts the shim. Dropping this future leaves no process: the guard in the lost answer kills it.
 pub(super) async fn spawn(launch: Launch) -> io::Result<Launched> {
     let (reply, answer) = oneshot::channel();
-    order(Order::Spawn {
-        launch: Box::new(launch),
-        reply,
-    });
-    answer
-        .await
-        .unwrap_or_else(|_| Err(io::Error::other("the keeper of child processes has ended")))
+    order(Order::Spawn { launch: Box::new(launch), reply });
+    answer.await.unwrap_or_else(|_| Err(io::Error::other("the keeper of child processes has ended")))
 }
 
 /// Collects a child.
@@ -81,14 +76,8 @@ impl Reaping {
 }
 
 enum Order {
-    Spawn {
-        launch: Box<Launch>,
-        reply: oneshot::Sender<io::Result<Launched>>,
-    },
-    Reap {
-        pid: i32,
-        reply: oneshot::Sender<Reaping>,
-    },
+    Spawn { launch: Box<Launch>, reply: oneshot::Sender<io::Result<Launched>> },
+    Reap { pid: i32, reply: oneshot::Sender<Reaping> },
 }
 
 /// Unbounded because it may be asked from `Drop`, which must not wait; it holds at most two orders per run alive.
@@ -135,13 +124,7 @@ impl Keeper {
 
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn spawn(&mut self, launch: Launch) -> io::Result<Launched> {
-        let Launch {
-            shim,
-            arguments,
-            env,
-            cwd,
-            holdings,
-        } = launch;
+        let Launch { shim, arguments, env, cwd, holdings } = launch;
         let mut child = std::process::Command::new(shim)
             .args(arguments)
             .env_clear()
@@ -160,12 +143,7 @@ impl Keeper {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let taken = "both were asked for three lines above";
         let (stdout, stderr) = (stdout.expect(taken).into(), stderr.expect(taken).into());
-        Ok(Launched {
-            guard,
-            pidfd,
-            stdout,
-            stderr,
-        })
+        Ok(Launched { guard, pidfd, stdout, stderr })
     }
 
     fn reap(&mut self, pid: i32) -> Reaping {

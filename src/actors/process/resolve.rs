@@ -20,11 +20,7 @@ pub(super) fn program(command: &Command) -> Result<PathBuf, How> {
             program.display()
         )));
     }
-    let path = command
-        .env
-        .iter()
-        .rfind(|(name, _)| name == "PATH")
-        .map(|(_, value)| value.as_os_str());
+    let path = command.env.iter().rfind(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     search(program, path.unwrap_or(OsStr::new("")))
 }
 
@@ -33,13 +29,7 @@ fn search(name: &Path, path: &OsStr) -> Result<PathBuf, How> {
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(name))
         .find(|candidate| executable(candidate).is_ok())
-        .ok_or_else(|| {
-            missing(format!(
-                "{} is in no folder of PATH {}",
-                name.display(),
-                path.display()
-            ))
-        })
+        .ok_or_else(|| missing(format!("{} is in no folder of PATH {}", name.display(), path.display())))
 }
 
 fn executable(path: &Path) -> Result<(), How> {
@@ -56,16 +46,10 @@ fn executable(path: &Path) -> Result<(), How> {
 
 /// There is no such program: installing it helps.
 pub(super) fn missing(detail: String) -> How {
-    How::NotStarted {
-        missing: true,
-        detail,
-    }
+    How::NotStarted { missing: true, detail }
 }
 
 /// Something else stands in the way.
 pub(super) fn blocked(detail: String) -> How {
-    How::NotStarted {
-        missing: false,
-        detail,
-    }
+    How::NotStarted { missing: false, detail }
 }

@@ -76,28 +76,12 @@ impl Running {
             |error| resolve::blocked(format!("failed to start the shim {}: {error}", shim.display()));
         let launched = keeper::spawn(launch).await.map_err(failed)?;
         let group = Group::watch(launched.guard, launched.pidfd).map_err(failed)?;
-        let valve = Valve {
-            quota,
-            flooded: CancellationToken::new(),
-            abandon: CancellationToken::new(),
-        };
-        let out = read_all(
-            Receiver::from_owned_fd(launched.stdout).map_err(failed)?,
-            stdout,
-            valve.clone(),
-        );
-        let err = read_all(
-            Receiver::from_owned_fd(launched.stderr).map_err(failed)?,
-            stderr,
-            valve.clone(),
-        );
+        let valve = Valve { quota, flooded: CancellationToken::new(), abandon: CancellationToken::new() };
+        let out = read_all(Receiver::from_owned_fd(launched.stdout).map_err(failed)?, stdout, valve.clone());
+        let err = read_all(Receiver::from_owned_fd(launched.stderr).map_err(failed)?, stderr, valve.clone());
         let mut reading = JoinSet::new();
         reading.spawn(async { tokio::join!(out, err) });
-        Ok(Self {
-            group,
-            reading,
-            valve,
-        })
+        Ok(Self { group, reading, valve })
     }
 
     async fn see_through(mut self, limits: &Limits, began: Instant, cancel: &CancellationToken) -> Ended {
@@ -111,20 +95,8 @@ impl Running {
         let memory_limit = self.group.memory_limit();
         // What does not die goes to the undertaker, by the drop of the group.
         let usage = if dead { self.group.bury().await } else { None };
-        let how = if how.is_by_itself() && self.valve.flooded.is_cancelled() {
-            How::Flooded
-        } else {
-            how
-        };
-        Ended {
-            how,
-            stdout,
-            stderr,
-            elapsed: began.elapsed(),
-            usage,
-            memory_limit,
-            stuck: !dead,
-        }
+        let how = if how.is_by_itself() && self.valve.flooded.is_cancelled() { How::Flooded } else { how };
+        Ended { how, stdout, stderr, elapsed: began.elapsed(), usage, memory_limit, stuck: !dead }
     }
 
     /// Waits for whatever comes first: the leader's end, or a reason to end the run.
@@ -171,18 +143,11 @@ fn prepare(command: Command, token: Token) -> Result<(Launch, SpillFile, SpillFi
     let program = resolve::program(&command)?;
     let shim = command.shim.ok_or_else(|| resolve::blocked(NO_SHIM.to_owned()))?;
     let failed = |what: &str, error: io::Error| resolve::blocked(format!("failed to make {what}: {error}"));
-    let Scratch {
-        private,
-        stdout,
-        stderr,
-    } = scratch::prepare(&command.scratch)
+    let Scratch { private, stdout, stderr } = scratch::prepare(&command.scratch)
         .map_err(|error| failed(&format!("files in {}", command.scratch.display()), error))?;
     let cwd = command.cwd.clone().unwrap_or_else(|| private.home());
     if !cwd.is_dir() {
-        return Err(resolve::blocked(format!(
-            "the working directory {} does not exist",
-            cwd.display()
-        )));
+        return Err(resolve::blocked(format!("the working directory {} does not exist", cwd.display())));
     }
     let cgroups = Cgroups::create(&command.containment, token, &command.limits)
         .map_err(|error| failed("the cgroups", error))?;
@@ -195,22 +160,8 @@ fn prepare(command: Command, token: Token) -> Result<(Launch, SpillFile, SpillFi
         program,
         args: command.args,
     };
-    let holdings = Holdings {
-        token,
-        cgroups,
-        _private: private,
-    };
-    Ok((
-        Launch {
-            shim,
-            arguments: orders.into_arguments(),
-            env,
-            cwd,
-            holdings,
-        },
-        stdout,
-        stderr,
-    ))
+    let holdings = Holdings { token, cgroups, _private: private };
+    Ok((Launch { shim, arguments: orders.into_arguments(), env, cwd, holdings }, stdout, stderr))
 }
 
 /// The given variables over a private HOME and TMPDIR, and the token over all.
@@ -219,10 +170,7 @@ fn environment(
     private: &Private,
     token: Token,
 ) -> Vec<(OsString, OsString)> {
-    let mut env = vec![
-        ("HOME".into(), private.home().into()),
-        ("TMPDIR".into(), private.tmp().into()),
-    ];
+    let mut env = vec![("HOME".into(), private.home().into()), ("TMPDIR".into(), private.tmp().into())];
     env.extend(given);
     env.push((VARIABLE.into(), token.to_string().into()));
     env

@@ -94,13 +94,7 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
         let stat = "7 (a) S (b)) Z 3 5 5 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
-        let expected = Process {
-            pid: 7,
-            zombie: true,
-            parent: 3,
-            group: 5,
-            started: 4711,
-        };
+        let expected = Process { pid: 7, zombie: true, parent: 3, group: 5, started: 4711 };
         assert_eq!(Process::parse(7, stat), Some(expected));
         assert_eq!(Process::parse(7, "7 (cut"), None);
     }
@@ -108,10 +102,7 @@ mod tests {
     #[test]
     fn we_are_alive_and_carry_no_token() {
         let ours = i32::try_from(std::process::id()).expect("a pid is positive and small");
-        let process = living()
-            .into_iter()
-            .find(|process| process.pid == ours)
-            .expect("we are running");
+        let process = living().into_iter().find(|process| process.pid == ours).expect("we are running");
         assert_eq!(process.token(), None);
     }
 

@@ -41,24 +41,14 @@ pub(super) struct Scratch {
 /// Makes the files of a run in its scratch directory. Blocks on the disk.
 pub(super) fn prepare(scratch: &Path) -> io::Result<Scratch> {
     let mode = std::fs::Permissions::from_mode(0o700);
-    let place = tempfile::Builder::new()
-        .prefix("private-")
-        .permissions(mode)
-        .tempdir_in(scratch)?;
+    let place = tempfile::Builder::new().prefix("private-").permissions(mode).tempdir_in(scratch)?;
     let private = Private { place };
     std::fs::create_dir(private.home())?;
     std::fs::create_dir(private.tmp())?;
-    Ok(Scratch {
-        private,
-        stdout: spill_file(scratch, "stdout")?,
-        stderr: spill_file(scratch, "stderr")?,
-    })
+    Ok(Scratch { private, stdout: spill_file(scratch, "stdout")?, stderr: spill_file(scratch, "stderr")? })
 }
 
 fn spill_file(scratch: &Path, name: &str) -> io::Result<SpillFile> {
     let path = scratch.join(name);
-    Ok(SpillFile {
-        file: File::create(&path)?,
-        path,
-    })
+    Ok(SpillFile { file: File::create(&path)?, path })
 }

@@ -82,11 +82,7 @@ pub(super) struct Orders {
 impl Orders {
     /// The shim's arguments; [`Self::read`] takes all but the first.
     pub(super) fn into_arguments(self) -> Vec<OsString> {
-        let numbers = [
-            u64::from(self.parent.unsigned_abs()),
-            self.file_bytes,
-            self.open_files,
-        ];
+        let numbers = [u64::from(self.parent.unsigned_abs()), self.file_bytes, self.open_files];
         let mut arguments = vec![OsString::from(ASKED)];
         arguments.extend(numbers.map(|number| number.to_string().into()));
         arguments.extend(self.cgroups.into_iter().map(PathBuf::into_os_string));
@@ -100,23 +96,10 @@ impl Orders {
         let parent = number(arguments.next())?;
         let file_bytes = number(arguments.next())?;
         let open_files = number(arguments.next())?;
-        let cgroups = arguments
-            .by_ref()
-            .take_while(|word| word != END_OF_ORDERS)
-            .map(PathBuf::from)
-            .collect();
-        let program = arguments
-            .next()
-            .ok_or(Failure::new("read its orders", Errno::EINVAL))?
-            .into();
-        Ok(Self {
-            parent,
-            file_bytes,
-            open_files,
-            cgroups,
-            program,
-            args: arguments.collect(),
-        })
+        let cgroups =
+            arguments.by_ref().take_while(|word| word != END_OF_ORDERS).map(PathBuf::from).collect();
+        let program = arguments.next().ok_or(Failure::new("read its orders", Errno::EINVAL))?.into();
+        Ok(Self { parent, file_bytes, open_files, cgroups, program, args: arguments.collect() })
     }
 
     /// Returns only when something failed. The order matters: the death signal first, so that the daemon's death at any
@@ -199,13 +182,7 @@ impl Failure {
 
     fn line(&self) -> String {
         let token = std::env::var(VARIABLE).unwrap_or_default();
-        format!(
-            "{}{}|failed to {}: {}\n",
-            marker(&token),
-            self.errno as i32,
-            self.step,
-            self.errno.desc()
-        )
+        format!("{}{}|failed to {}: {}\n", marker(&token), self.errno as i32, self.step, self.errno.desc())
     }
 }
 
@@ -218,18 +195,12 @@ pub(super) fn failure(exited: &How, token: Token, stderr: &[u8], program: &Path)
     if *exited != How::Exited(FAILED) {
         return None;
     }
-    let line = std::str::from_utf8(stderr)
-        .ok()?
-        .strip_prefix(&marker(&token.to_string()))?;
+    let line = std::str::from_utf8(stderr).ok()?.strip_prefix(&marker(&token.to_string()))?;
     let (errno, text) = line.trim_end().split_once('|')?;
     let detail = format!("{}: {text}", program.display());
     // The program was there a moment ago, so this is the interpreter of a script or the loader of a binary.
     let missing = Errno::from_raw(errno.parse().ok()?) == Errno::ENOENT;
-    Some(if missing {
-        resolve::missing(detail)
-    } else {
-        resolve::blocked(detail)
-    })
+    Some(if missing { resolve::missing(detail) } else { resolve::blocked(detail) })
 }
 
 #[cfg(test)]
@@ -256,12 +227,9 @@ mod tests {
 
     #[test]
     fn torn_orders_are_refused() {
-        for arguments in [
-            vec![],
-            vec!["1", "2"],
-            vec!["1", "2", "3", "--"],
-            vec!["x", "2", "3", "--", "/bin/x"],
-        ] {
+        for arguments in
+            [vec![], vec!["1", "2"], vec!["1", "2", "3", "--"], vec!["x", "2", "3", "--", "/bin/x"]]
+        {
             assert!(Orders::read(arguments.into_iter().map(OsString::from)).is_err());
         }
     }
@@ -269,10 +237,7 @@ mod tests {
     #[test]
     fn only_the_runs_own_shim_can_say_that_nothing_started() {
         let token = Token::next();
-        let line = format!(
-            "{}2|failed to execute the program: No such file\n",
-            marker(&token.to_string())
-        );
+        let line = format!("{}2|failed to execute the program: No such file\n", marker(&token.to_string()));
         let read = |how, token, line: &str| failure(&how, token, line.as_bytes(), Path::new("/bin/x"));
         let missing = resolve::missing("/bin/x: failed to execute the program: No such file".to_owned());
         assert_eq!(read(How::Exited(FAILED), token, &line), Some(missing));

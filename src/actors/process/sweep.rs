@@ -36,11 +36,7 @@ pub fn become_subreaper() -> Result<(), Errno> {
 pub fn sweep() -> Swept {
     let mut swept = Swept::default();
     let deadline = Instant::now() + PATIENCE;
-    let mut cgroups: Vec<Cgroup> = Containment::detected()
-        .layers
-        .iter()
-        .flat_map(leftovers)
-        .collect();
+    let mut cgroups: Vec<Cgroup> = Containment::detected().layers.iter().flat_map(leftovers).collect();
     swept.cgroups = cgroups.len();
     cgroups.iter().for_each(Cgroup::kill);
     loop {
@@ -61,13 +57,8 @@ fn leftovers(layer: &Layer) -> Vec<Cgroup> {
     };
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let is_leftover = |name: &String| {
-        let token = name
-            .strip_prefix(PREFIX)
-            .and_then(|token| token.parse::<super::token::Token>().ok());
+        let token = name.strip_prefix(PREFIX).and_then(|token| token.parse::<super::token::Token>().ok());
         token.is_some_and(|token| token.is_leftover())
     };
-    names
-        .filter(is_leftover)
-        .map(|name| Cgroup::new(layer.kind, layer.base.join(name)))
-        .collect()
+    names.filter(is_leftover).map(|name| Cgroup::new(layer.kind, layer.base.join(name))).collect()
 }

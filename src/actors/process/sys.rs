@@ -12,10 +12,7 @@ use tokio::io::unix::AsyncFd;
 use super::ended::Usage;
 
 /// Lets the runtime watch a process descriptor. Must be called on a runtime.
-#[expect(
-    unsafe_code,
-    reason = "an `OwnedFd` is exactly what the call demands, but its type cannot say so"
-)]
+#[expect(unsafe_code, reason = "an `OwnedFd` is exactly what the call demands, but its type cannot say so")]
 pub(super) fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open, gives the same number on every call, and is closed by nobody but its owner, which is
     // the `AsyncFd` until that is dropped.

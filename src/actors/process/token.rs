@@ -35,10 +35,7 @@ impl Token {
     /// A token no other run of this machine has had since boot.
     pub(super) fn next() -> Self {
         static RUNS: AtomicU64 = AtomicU64::new(0);
-        Self {
-            daemon: Daemon::ours(),
-            run: RUNS.fetch_add(1, Ordering::Relaxed),
-        }
+        Self { daemon: Daemon::ours(), run: RUNS.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Whether the daemon that started the run is gone.
@@ -53,11 +50,7 @@ impl Daemon {
         *OURS.get_or_init(|| {
             let pid = nix::unistd::getpid().as_raw();
             let started = scan::Process::read(pid).map_or(0, |process| process.started);
-            Daemon {
-                namespace: pid_namespace().unwrap_or(0),
-                pid,
-                started,
-            }
+            Daemon { namespace: pid_namespace().unwrap_or(0), pid, started }
         })
     }
 
@@ -69,20 +62,12 @@ impl Daemon {
 /// `pid:[4026531836]` → 4026531836.
 fn pid_namespace() -> Option<u64> {
     let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    link.to_str()?
-        .strip_prefix("pid:[")?
-        .strip_suffix(']')?
-        .parse()
-        .ok()
+    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Daemon {
-            namespace,
-            pid,
-            started,
-        } = self.daemon;
+        let Daemon { namespace, pid, started } = self.daemon;
         write!(f, "{namespace}.{pid}.{started}.{}", self.run)
     }
 }
@@ -136,27 +121,9 @@ mod tests {
     fn a_run_is_a_leftover_only_when_its_daemon_is_dead() {
         let live = Token::next();
         assert!(!live.is_leftover());
-        let reborn = Daemon {
-            started: live.daemon.started + 1,
-            ..live.daemon
-        };
-        assert!(
-            Token {
-                daemon: reborn,
-                run: 0
-            }
-            .is_leftover()
-        );
-        let foreign = Daemon {
-            namespace: live.daemon.namespace + 1,
-            ..reborn
-        };
-        assert!(
-            !Token {
-                daemon: foreign,
-                run: 0
-            }
-            .is_leftover()
-        );
+        let reborn = Daemon { started: live.daemon.started + 1, ..live.daemon };
+        assert!(Token { daemon: reborn, run: 0 }.is_leftover());
+        let foreign = Daemon { namespace: live.daemon.namespace + 1, ..reborn };
+        assert!(!Token { daemon: foreign, run: 0 }.is_leftover());
     }
 }

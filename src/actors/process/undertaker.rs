@@ -21,9 +21,7 @@ pub(super) fn take(remains: Remains) {
     let undertaker = UNDERTAKER.get_or_init(|| {
         let (sender, arrivals) = mpsc::channel();
         let thread = std::thread::Builder::new().name("process-undertaker".to_owned());
-        thread
-            .spawn(move || serve(&arrivals))
-            .expect("a daemon that cannot start one thread is lost");
+        thread.spawn(move || serve(&arrivals)).expect("a daemon that cannot start one thread is lost");
         sender
     });
     undertaker.send(remains).ok();
@@ -46,11 +44,7 @@ fn serve(arrivals: &mpsc::Receiver<Remains>) {
         };
         match arrived {
             Ok(remains) => {
-                cases.push(Case {
-                    remains,
-                    since: Instant::now(),
-                    reported: false,
-                });
+                cases.push(Case { remains, since: Instant::now(), reported: false });
                 pause = ATTEMPTS.0;
             }
             Err(RecvTimeoutError::Timeout) => pause = (pause * 2).min(ATTEMPTS.1),

@@ -114,13 +114,7 @@ impl Server for Session {
         arguments: SessionArguments,
         context: &Context<SessionMessage>,
     ) -> Result<Self, StartError> {
-        let SessionArguments {
-            permit,
-            outbox,
-            phase,
-            handles,
-            table,
-        } = arguments;
+        let SessionArguments { permit, outbox, phase, handles, table } = arguments;
         let limits = permit.limits();
         let surroundings = Surroundings {
             principal: permit.principal().clone(),
@@ -186,10 +180,7 @@ impl Session {
 
     fn initialize(&mut self, id: &Id, params: &InitializeRequestParams) {
         if self.handshake == Handshake::Done {
-            return self.refuse(
-                id,
-                &WireError::InvalidRequest("the session is open already".into()),
-            );
+            return self.refuse(id, &WireError::InvalidRequest("the session is open already".into()));
         }
         self.handshake = Handshake::Done;
         let version = mcp::negotiate(&params.protocol_version);
@@ -204,10 +195,7 @@ impl Session {
     fn list(&self, id: &Id, page: &PaginatedRequestParams, list: &(impl serde::Serialize + ?Sized)) {
         match page.cursor {
             None => self.answer(id, list),
-            Some(_) => self.refuse(
-                id,
-                &WireError::InvalidParams("cursor: there is no such page".to_owned()),
-            ),
+            Some(_) => self.refuse(id, &WireError::InvalidParams("cursor: there is no such page".to_owned())),
         }
     }
 

@@ -52,19 +52,10 @@ pub struct Hints {
 
 impl Hints {
     /// Looks and changes nothing.
-    pub const READ: Self = Self {
-        read_only: true,
-        destructive: false,
-        idempotent: true,
-        open_world: false,
-    };
+    pub const READ: Self = Self { read_only: true, destructive: false, idempotent: true, open_world: false };
     /// Changes the daemon's own state only, the same however often it is repeated.
-    pub const CHANGE: Self = Self {
-        read_only: false,
-        destructive: false,
-        idempotent: true,
-        open_world: false,
-    };
+    pub const CHANGE: Self =
+        Self { read_only: false, destructive: false, idempotent: true, open_world: false };
 }
 
 /// What a call may touch.
@@ -106,10 +97,7 @@ pub struct Problem {
 impl CallError {
     /// A single bad argument, for what a schema cannot say.
     pub fn argument(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Arguments(vec![Problem {
-            field: field.into(),
-            problem: problem.into(),
-        }])
+        Self::Arguments(vec![Problem { field: field.into(), problem: problem.into() }])
     }
 
     /// The result to send, or the error.
@@ -121,10 +109,7 @@ impl CallError {
                     .iter()
                     .map(|problem| format!("{}: {}", problem.field, problem.problem))
                     .collect();
-                let text = format!(
-                    "Arguments do not fit: {}. Mend them and call again.",
-                    said.join("; ")
-                );
+                let text = format!("Arguments do not fit: {}. Mend them and call again.", said.join("; "));
                 (text, json!({"error": "invalid_arguments", "fields": problems}))
             }
             Self::NotFound { what, advice } => explained("not_found", &what, &advice),
@@ -132,10 +117,7 @@ impl CallError {
             Self::Unavailable { what, retry_after } => {
                 let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
                 let text = format!("{what}. Try again in {millis} ms.");
-                (
-                    text,
-                    json!({"error": "unavailable", "message": what, "retryAfterMs": millis}),
-                )
+                (text, json!({"error": "unavailable", "message": what, "retryAfterMs": millis}))
             }
         };
         let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
@@ -146,10 +128,7 @@ impl CallError {
 }
 
 fn explained(word: &str, what: &str, advice: &str) -> (String, Value) {
-    (
-        format!("{what}. {advice}"),
-        json!({"error": word, "message": what, "advice": advice}),
-    )
+    (format!("{what}. {advice}"), json!({"error": word, "message": what, "advice": advice}))
 }
 
 impl From<WireError> for CallError {

@@ -63,13 +63,7 @@ fn hint(view: &JobView, conclusion: Conclusion) -> String {
 }
 
 const fn counts([info, low, medium, high, critical]: [u32; 5]) -> Counts {
-    Counts {
-        critical,
-        high,
-        medium,
-        low,
-        info,
-    }
+    Counts { critical, high, medium, low, info }
 }
 
 fn run_answer(run: &RunView) -> RunAnswer {
@@ -121,12 +115,7 @@ fn coverage_answer(coverage: &Coverage) -> CoverageAnswer {
         expected: coverage.expected,
         examined: coverage.examined,
         missed: coverage.missed,
-        gaps: gaps
-            .map(|gap| GapAnswer {
-                path: gap.path.clone(),
-                why: gap.why.clone(),
-            })
-            .collect(),
+        gaps: gaps.map(|gap| GapAnswer { path: gap.path.clone(), why: gap.why.clone() }).collect(),
     }
 }
 
@@ -176,9 +165,7 @@ pub fn tools_answer(catalogue: &Catalogue, is_installed: impl Fn(&Manifest) -> b
         installed: is_installed(manifest),
         network: manifest.network,
     });
-    ToolsAnswer {
-        tools: tools.collect(),
-    }
+    ToolsAnswer { tools: tools.collect() }
 }
 
 /// As many of `findings`, from the first, as keep an answer of `used` bytes of JSON within [`PAGE_BYTES_MAX`].

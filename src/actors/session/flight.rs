@@ -36,11 +36,7 @@ pub enum Cancelled<'a, W, H> {
 
 impl<W, H> Flight<W, H> {
     pub fn new(running_max: usize) -> Self {
-        Self {
-            running_max,
-            running: HashMap::new(),
-            parked: VecDeque::new(),
-        }
+        Self { running_max, running: HashMap::new(), parked: VecDeque::new() }
     }
 
     pub fn offer(&mut self, id: &Id, work: W) -> Offer<W> {
@@ -65,23 +61,14 @@ impl<W, H> Flight<W, H> {
 
     /// The next to start, if one waits and there is a place: first come, first served.
     pub fn next_up(&mut self) -> Option<(Id, W)> {
-        if self.has_place() {
-            self.parked.pop_front()
-        } else {
-            None
-        }
+        if self.has_place() { self.parked.pop_front() } else { None }
     }
 
     pub fn cancel(&mut self, id: &Id) -> Cancelled<'_, W, H> {
         if let Some(at) = self.parked.iter().position(|(waiting, _)| waiting == id) {
-            return self
-                .parked
-                .remove(at)
-                .map_or(Cancelled::Unknown, |(_, work)| Cancelled::Parked(work));
+            return self.parked.remove(at).map_or(Cancelled::Unknown, |(_, work)| Cancelled::Parked(work));
         }
-        self.running
-            .get(id)
-            .map_or(Cancelled::Unknown, Cancelled::Running)
+        self.running.get(id).map_or(Cancelled::Unknown, Cancelled::Running)
     }
 
     fn has_place(&self) -> bool {
@@ -107,11 +94,7 @@ mod tests {
         assert_eq!(flight.next_up(), None);
         flight.ended(&id(0));
         assert_eq!(flight.next_up(), Some((id(1), "b")));
-        assert_eq!(
-            flight.offer(&id(3), "d"),
-            Offer::Parked,
-            "nobody overtakes who waits"
-        );
+        assert_eq!(flight.offer(&id(3), "d"), Offer::Parked, "nobody overtakes who waits");
     }
 
     #[test]
@@ -122,11 +105,7 @@ mod tests {
         assert_eq!(flight.offer(&id(0), "x"), Offer::Duplicate);
         assert_eq!(flight.offer(&id(1), "x"), Offer::Duplicate);
         flight.ended(&id(0));
-        assert_eq!(
-            flight.offer(&id(0), "x"),
-            Offer::Parked,
-            "free again once answered"
-        );
+        assert_eq!(flight.offer(&id(0), "x"), Offer::Parked, "free again once answered");
     }
 
     #[test]
@@ -137,10 +116,6 @@ mod tests {
         assert_eq!(flight.cancel(&id(0)), Cancelled::Running(&7));
         assert_eq!(flight.cancel(&id(1)), Cancelled::Parked("b"));
         assert_eq!(flight.cancel(&id(1)), Cancelled::Unknown);
-        assert_eq!(
-            flight.next_up(),
-            None,
-            "a cancelled call keeps its place until it has ended"
-        );
+        assert_eq!(flight.next_up(), None, "a cancelled call keeps its place until it has ended");
     }
 }

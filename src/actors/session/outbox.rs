@@ -69,11 +69,7 @@ impl Outbox {
 
     /// A small answer: never waits. A peer that has let too many of them wait is closed.
     pub fn answer(&self, text: String) {
-        self.push(Item {
-            text,
-            lossy: false,
-            _room: None,
-        });
+        self.push(Item { text, lossy: false, _room: None });
     }
 
     /// An answer of any size: waits for room, so that it is the call that waits and not the session.
@@ -84,22 +80,14 @@ impl Outbox {
             room = room => room.ok(),
             () = self.closed.cancelled() => return,
         };
-        self.push(Item {
-            text,
-            lossy: false,
-            _room: room,
-        });
+        self.push(Item { text, lossy: false, _room: room });
     }
 
     /// Progress: dropped while others wait.
     pub fn progress(&self, text: String) {
         let busy = self.lock().items.len() >= self.messages_max / 2;
         if !busy {
-            self.push(Item {
-                text,
-                lossy: true,
-                _room: None,
-            });
+            self.push(Item { text, lossy: true, _room: None });
         }
     }
 
@@ -228,18 +216,11 @@ mod tests {
     use super::*;
 
     fn outbox(messages: usize, bytes: usize) -> Arc<Outbox> {
-        Outbox::new(&Limits {
-            outbound_messages: messages,
-            outbound_bytes: bytes,
-            ..Limits::default()
-        })
+        Outbox::new(&Limits { outbound_messages: messages, outbound_bytes: bytes, ..Limits::default() })
     }
 
     fn texts(words: &[&str]) -> Batch {
-        Batch::Messages {
-            texts: words.iter().map(|word| (*word).to_owned()).collect(),
-            ping: false,
-        }
+        Batch::Messages { texts: words.iter().map(|word| (*word).to_owned()).collect(), ping: false }
     }
 
     #[tokio::test]

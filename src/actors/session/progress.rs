@@ -32,11 +32,7 @@ impl Progress {
     /// Reports: `done` of `total` (units of the call's choice), and a sentence for people.
     pub fn report(&self, done: f64, total: Option<f64>, message: impl Into<String>) {
         if let Some(sender) = &self.sender {
-            sender.send_replace(Reported {
-                done,
-                total,
-                message: Some(message.into()),
-            });
+            sender.send_replace(Reported { done, total, message: Some(message.into()) });
         }
     }
 
@@ -58,13 +54,7 @@ pub fn channel(token: Option<ProgressToken>, outbox: Arc<Outbox>) -> (Progress, 
         None => (Progress::default(), Pump { wanted: None, outbox }),
         Some(token) => {
             let (sender, receiver) = watch::channel(Reported::default());
-            (
-                Progress { sender: Some(sender) },
-                Pump {
-                    wanted: Some((token, receiver)),
-                    outbox,
-                },
-            )
+            (Progress { sender: Some(sender) }, Pump { wanted: Some((token, receiver)), outbox })
         }
     }
 }
@@ -83,8 +73,7 @@ impl Pump {
             }
             let reported = reports.borrow_and_update().clone();
             let params = shape(&token, rising.next(reported.done), reported);
-            self.outbox
-                .progress(jsonrpc::notification(mcp::PROGRESS, &params));
+            self.outbox.progress(jsonrpc::notification(mcp::PROGRESS, &params));
             sleep(PROGRESS_INTERVAL_MIN).await;
         }
     }
@@ -128,29 +117,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_silent_call_is_heard_of_and_a_talkative_one_is_thinned() {
         let outbox = Outbox::new(&Limits::default());
-        let (progress, pump) = channel(
-            Some(ProgressToken(NumberOrString::Number(0))),
-            Arc::clone(&outbox),
-        );
+        let (progress, pump) = channel(Some(ProgressToken(NumberOrString::Number(0))), Arc::clone(&outbox));
         let began = Instant::now();
         let mut pump = Box::pin(pump.run());
         let silent = tokio::select! { () = &mut pump => panic!(), batch = outbox.next() => batch };
         assert_eq!(began.elapsed(), PROGRESS_INTERVAL_MAX);
-        let Batch::Messages { texts, .. } = silent else {
-            panic!()
-        };
+        let Batch::Messages { texts, .. } = silent else { panic!() };
         assert!(texts[0].contains(r#""progressToken":0"#), "{texts:?}");
         for done in 0..100 {
             progress.report(f64::from(done), Some(100.0), "going");
-            assert!(
-                tokio::time::timeout(Duration::from_millis(10), &mut pump)
-                    .await
-                    .is_err()
-            );
+            assert!(tokio::time::timeout(Duration::from_millis(10), &mut pump).await.is_err());
         }
-        let Batch::Messages { texts, .. } = outbox.next().await else {
-            panic!()
-        };
+        let Batch::Messages { texts, .. } = outbox.next().await else { panic!() };
         assert!((3..=5).contains(&texts.len()), "{}", texts.len());
     }
 

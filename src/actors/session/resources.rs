@@ -73,9 +73,7 @@ impl Row {
 pub fn list() -> ListResourcesResult {
     let plain = TABLE.iter().filter(|row| !row.is_template());
     let listed = plain.map(|row| {
-        Resource::new(row.uri, row.name)
-            .with_description(row.description)
-            .with_mime_type(row.mime_type)
+        Resource::new(row.uri, row.name).with_description(row.description).with_mime_type(row.mime_type)
     });
     let mut list = ListResourcesResult::with_all_items(listed.collect());
     list.result_type = None;
@@ -104,9 +102,7 @@ pub async fn read(uri: String, context: CallContext) -> Result<ReadResourceResul
             "resources/list and resources/templates/list name what there is".to_owned(),
         ));
     };
-    let text = (row.read)(parameters, context)
-        .await
-        .map_err(|error| refused(error, &uri))?;
+    let text = (row.read)(parameters, context).await.map_err(|error| refused(error, &uri))?;
     let contents = ResourceContents::text(text, uri).with_mime_type(row.mime_type);
     let mut result = ReadResourceResult::new(vec![contents]);
     result.result_type = None;
@@ -119,25 +115,19 @@ fn refused(error: CallError, uri: &str) -> WireError {
         CallError::Wire(error) => error,
         CallError::NotFound { what, advice } => not_found(uri.to_owned(), format!("{what}. {advice}")),
         CallError::Refused { what, advice } => WireError::InvalidParams(format!("{what}. {advice}")),
-        CallError::Unavailable { retry_after, .. } => WireError::Overloaded {
-            what: "the resource cannot be read now",
-            retry_after,
-        },
+        CallError::Unavailable { retry_after, .. } => {
+            WireError::Overloaded { what: "the resource cannot be read now", retry_after }
+        }
         CallError::Arguments(problems) => {
-            let said: Vec<String> = problems
-                .into_iter()
-                .map(|found| format!("{}: {}", found.field, found.problem))
-                .collect();
+            let said: Vec<String> =
+                problems.into_iter().map(|found| format!("{}: {}", found.field, found.problem)).collect();
             WireError::InvalidParams(said.join("; "))
         }
     }
 }
 
 fn not_found(uri: String, advice: String) -> WireError {
-    WireError::ResourceNotFound {
-        uri: uri.chars().take(200).collect(),
-        advice,
-    }
+    WireError::ResourceNotFound { uri: uri.chars().take(200).collect(), advice }
 }
 
 /// Matches `uri` with a row's pattern, segment by segment.
@@ -165,32 +155,17 @@ mod tests {
         let pattern = "proctor://jobs/{job}/{view}";
         let found = matched(pattern, "proctor://jobs/ab/sarif").expect("matches");
         assert_eq!((found.get(0), found.get(1)), ("ab", "sarif"));
-        for other in [
-            "proctor://jobs/ab",
-            "proctor://jobs//sarif",
-            "proctor://jobs/a/b/c",
-            "proctor://tree",
-            "",
-        ] {
+        for other in
+            ["proctor://jobs/ab", "proctor://jobs//sarif", "proctor://jobs/a/b/c", "proctor://tree", ""]
+        {
             assert_eq!(matched(pattern, other), None, "{other}");
         }
-        assert_eq!(
-            matched("proctor://tree", "proctor://tree"),
-            Some(Parameters(vec![]))
-        );
+        assert_eq!(matched("proctor://tree", "proctor://tree"), Some(Parameters(vec![])));
     }
 
     #[test]
     fn what_has_parameters_is_listed_as_a_template() {
-        assert_eq!(
-            list().resources.len() + templates().resource_templates.len(),
-            TABLE.len()
-        );
-        assert!(
-            list()
-                .resources
-                .iter()
-                .any(|resource| resource.uri == "proctor://tree")
-        );
+        assert_eq!(list().resources.len() + templates().resource_templates.len(), TABLE.len());
+        assert!(list().resources.iter().any(|resource| resource.uri == "proctor://tree"));
     }
 }

@@ -21,9 +21,7 @@ pub struct LastExport {
 impl LastExport {
     fn get(&self, job: JobId) -> Option<Arc<str>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref()
-            .filter(|(id, _)| *id == job)
-            .map(|(_, text)| Arc::clone(text))
+        last.as_ref().filter(|(id, _)| *id == job).map(|(_, text)| Arc::clone(text))
     }
 
     fn put(&self, job: JobId, text: &Arc<str>) {
@@ -37,10 +35,7 @@ pub async fn whole(job: &str, context: &CallContext) -> Result<String, CallError
     if text.len() <= PART_BYTES {
         return Ok(text.to_string());
     }
-    Err(CallError::Wire(WireError::AnswerTooLarge {
-        bytes: text.len(),
-        limit: PART_BYTES,
-    }))
+    Err(CallError::Wire(WireError::AnswerTooLarge { bytes: text.len(), limit: PART_BYTES }))
 }
 
 /// Part `number` of the document, from 0; not found past the last.
@@ -48,11 +43,10 @@ pub async fn part(job: &str, number: &str, context: &CallContext) -> Result<Stri
     let text = document(job, context).await?;
     let parts = parts(&text);
     let part = number.parse::<usize>().ok().and_then(|number| parts.get(number));
-    part.map(|part| (*part).to_owned())
-        .ok_or_else(|| CallError::NotFound {
-            what: format!("there is no part {number}"),
-            advice: format!("The document has {} parts, from 0", parts.len()),
-        })
+    part.map(|part| (*part).to_owned()).ok_or_else(|| CallError::NotFound {
+        what: format!("there is no part {number}"),
+        advice: format!("The document has {} parts, from 0", parts.len()),
+    })
 }
 
 async fn document(job: &str, context: &CallContext) -> Result<Arc<str>, CallError> {
@@ -100,12 +94,7 @@ mod tests {
     fn parts_join_to_the_whole_and_none_is_too_large() {
         let text = "ä\"".repeat(PART_BYTES);
         let parts = parts(&text);
-        assert!(
-            parts.len() > 2
-                && parts
-                    .iter()
-                    .all(|part| !part.is_empty() && part.len() <= PART_BYTES)
-        );
+        assert!(parts.len() > 2 && parts.iter().all(|part| !part.is_empty() && part.len() <= PART_BYTES));
         assert_eq!(parts.concat(), text);
     }
 }

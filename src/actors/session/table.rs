@@ -66,11 +66,7 @@ impl Row {
             jsonschema::validator_for(&Value::Object(schema.clone())).expect("a derived schema compiles");
         let tool = Tool::new(C::NAME, C::DESCRIPTION, Arc::new(schema))
             .with_annotations(annotations(C::TITLE, C::HINTS));
-        Self {
-            tool,
-            validator,
-            run: |arguments, context| run::<C>(arguments, context).boxed(),
-        }
+        Self { tool, validator, run: |arguments, context| run::<C>(arguments, context).boxed() }
     }
 
     pub fn name(&self) -> &str {
@@ -93,11 +89,7 @@ impl Row {
     }
 
     fn problems(&self, arguments: &Value) -> Vec<Problem> {
-        self.validator
-            .iter_errors(arguments)
-            .take(PROBLEMS_MAX)
-            .map(|error| problem_of(&error))
-            .collect()
+        self.validator.iter_errors(arguments).take(PROBLEMS_MAX).map(|error| problem_of(&error)).collect()
     }
 }
 
@@ -141,11 +133,7 @@ fn annotations(title: &str, hints: Hints) -> ToolAnnotations {
 fn problem_of(error: &jsonschema::ValidationError<'_>) -> Problem {
     let place = error.instance_path().as_str().trim_start_matches('/').to_owned();
     let inside = |name: &str| {
-        if place.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{place}/{name}")
-        }
+        if place.is_empty() { name.to_owned() } else { format!("{place}/{name}") }
     };
     match error.kind() {
         ValidationErrorKind::Required { property } => Problem {
@@ -154,21 +142,11 @@ fn problem_of(error: &jsonschema::ValidationError<'_>) -> Problem {
         },
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let named: String = unexpected.join(", ").chars().take(200).collect();
-            Problem {
-                field: inside(&named),
-                problem: "is not an argument of this tool".to_owned(),
-            }
+            Problem { field: inside(&named), problem: "is not an argument of this tool".to_owned() }
         }
         _ => {
             let problem: String = error.to_string().chars().take(300).collect();
-            Problem {
-                field: if place.is_empty() {
-                    "arguments".to_owned()
-                } else {
-                    place
-                },
-                problem,
-            }
+            Problem { field: if place.is_empty() { "arguments".to_owned() } else { place }, problem }
         }
     }
 }

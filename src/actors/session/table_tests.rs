@@ -21,10 +21,7 @@ impl Call for Scan {
 
 fn problems(arguments: Value) -> Vec<(String, String)> {
     let row = Row::of::<Scan>();
-    row.problems(&arguments)
-        .into_iter()
-        .map(|found| (found.field, found.problem))
-        .collect()
+    row.problems(&arguments).into_iter().map(|found| (found.field, found.problem)).collect()
 }
 
 fn fields(arguments: Value) -> Vec<String> {
@@ -34,10 +31,7 @@ fn fields(arguments: Value) -> Vec<String> {
 #[test]
 fn arguments_that_fit_have_no_problems() {
     assert_eq!(problems(json!({"path": "/src"})), []);
-    assert_eq!(
-        problems(json!({"path": "/src", "tools": ["a"], "wait_s": 45, "deadline_s": 1})),
-        []
-    );
+    assert_eq!(problems(json!({"path": "/src", "tools": ["a"], "wait_s": 45, "deadline_s": 1})), []);
 }
 
 #[test]
@@ -48,10 +42,7 @@ fn the_field_that_does_not_fit_is_named() {
     assert_eq!(fields(json!({"path": "/", "wait_s": -1})), ["wait_s"]);
     assert_eq!(fields(json!({"path": "/", "tools": ["a", 1]})), ["tools/1"]);
     let unknown = problems(json!({"path": "/", "patience": 1}));
-    assert_eq!(
-        unknown,
-        [("patience".into(), "is not an argument of this tool".into())]
-    );
+    assert_eq!(unknown, [("patience".into(), "is not an argument of this tool".into())]);
 }
 
 #[test]
@@ -78,11 +69,7 @@ fn the_list_is_what_the_legacy_era_expects() {
     let list: Value = serde_json::from_str(table.published().get()).expect("JSON");
     assert_eq!(list["tools"][0]["name"], "scan");
     assert_eq!(list["tools"][0]["annotations"]["readOnlyHint"], false);
-    assert_eq!(
-        list.as_object().expect("an object").len(),
-        1,
-        "nothing of the modern era: {list}"
-    );
+    assert_eq!(list.as_object().expect("an object").len(), 1, "nothing of the modern era: {list}");
     let unknown = table.find("scam").err().expect("unknown");
     assert_eq!(unknown.code(), -32602);
     assert!(unknown.to_string().contains("there are scan"));

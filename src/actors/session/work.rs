@@ -76,14 +76,7 @@ impl Job {
     /// Does it and answers.
     pub async fn run(self) {
         // Dropped in reverse: `end` speaks when everything else is released.
-        let Self {
-            end: _end,
-            id,
-            work,
-            cancel,
-            surroundings,
-            held,
-        } = self;
+        let Self { end: _end, id, work, cancel, surroundings, held } = self;
         let (reporter, pump) = progress::channel(work.progress_token(), Arc::clone(&surroundings.outbox));
         let context = CallContext {
             principal: surroundings.principal.clone(),
@@ -103,10 +96,7 @@ impl Job {
             }),
             never = run_pump(pump) => match never {},
         };
-        surroundings
-            .outbox
-            .deliver(fitting(text, &id, surroundings.message_bytes_max))
-            .await;
+        surroundings.outbox.deliver(fitting(text, &id, surroundings.message_bytes_max)).await;
         drop(held);
     }
 }
@@ -136,10 +126,7 @@ async fn perform(id: &Id, work: Work, context: CallContext, surroundings: &Surro
                 what: "the resource could not be read in time",
                 retry_after: surroundings.deadline,
             }));
-            (
-                "resources/read",
-                result.map(|result| jsonrpc::answer(id, &result)),
-            )
+            ("resources/read", result.map(|result| jsonrpc::answer(id, &result)))
         }
     };
     metrics::histogram!("proctor_call_seconds", "call" => name.to_owned()).record(began.elapsed());
@@ -148,10 +135,7 @@ async fn perform(id: &Id, work: Work, context: CallContext, surroundings: &Surro
 
 fn too_long(deadline: Duration) -> CallError {
     CallError::Refused {
-        what: format!(
-            "No answer within {} s, the longest one call may take",
-            deadline.as_secs()
-        ),
+        what: format!("No answer within {} s, the longest one call may take", deadline.as_secs()),
         advice: "Ask for less, or let it run as a job and ask for its status".to_owned(),
     }
 }
@@ -161,13 +145,7 @@ fn fitting(text: String, id: &Id, limit: usize) -> String {
     if text.len() <= limit {
         return text;
     }
-    jsonrpc::failure(
-        Some(id),
-        &WireError::AnswerTooLarge {
-            bytes: text.len(),
-            limit,
-        },
-    )
+    jsonrpc::failure(Some(id), &WireError::AnswerTooLarge { bytes: text.len(), limit })
 }
 
 /// Tells the session, however the job ends: by its answer, by an abort, by a panic.
@@ -179,20 +157,13 @@ pub struct End {
 
 impl End {
     pub fn new(id: Id, session: Address<SessionMessage>, cancel: CancellationToken) -> Self {
-        Self {
-            id,
-            session,
-            _cancel: cancel.drop_guard(),
-        }
+        Self { id, session, _cancel: cancel.drop_guard() }
     }
 }
 
 impl Drop for End {
     fn drop(&mut self) {
         // An error means that the session is gone, and its book with it.
-        drop(
-            self.session
-                .try_send(SessionMessage::WorkEnded { id: self.id.clone() }),
-        );
+        drop(self.session.try_send(SessionMessage::WorkEnded { id: self.id.clone() }));
     }
 }

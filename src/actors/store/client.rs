@@ -48,8 +48,7 @@ impl Store {
 
     /// Writes a job that was let in. Writing it twice is the same as writing it once, so `Unknown` may be retried.
     pub async fn submit(&self, job: JobView) -> Result<(), StoreError> {
-        self.write(move |connection| record::submit(connection, &job).map(drop))
-            .await
+        self.write(move |connection| record::submit(connection, &job).map(drop)).await
     }
 
     /// Writes an event of a job, with what it changes and, for a run's end, with its findings: all of it or nothing.
@@ -60,28 +59,20 @@ impl Store {
         event: JobEvent,
         findings: Vec<Stamped>,
     ) -> Result<bool, StoreError> {
-        let record = Record {
-            job,
-            event,
-            findings,
-            at: now(),
-        };
-        self.write(move |connection| record::record(connection, &record))
-            .await
+        let record = Record { job, event, findings, at: now() };
+        self.write(move |connection| record::record(connection, &record)).await
     }
 
     /// Ends every job that has not ended, as orphaned by a restart. To be called before the first job is let in: by
     /// construction nothing is under way then. Returns the jobs it ended.
     pub async fn recover(&self) -> Result<Vec<JobId>, StoreError> {
         let at = now();
-        self.write(move |connection| record::recover(connection, &at))
-            .await
+        self.write(move |connection| record::recover(connection, &at)).await
     }
 
     /// A job of this principal.
     pub async fn job(&self, principal: Principal, id: JobId) -> Result<Option<JobView>, StoreError> {
-        self.read(move |connection| jobs::of_principal(connection, &principal, id))
-            .await
+        self.read(move |connection| jobs::of_principal(connection, &principal, id)).await
     }
 
     /// Jobs of this principal, newest first.
@@ -91,8 +82,7 @@ impl Store {
         after: Option<JobsCursor>,
         limit: u32,
     ) -> Result<JobsPage, StoreError> {
-        self.read(move |connection| jobs::page(connection, &principal, after, limit))
-            .await
+        self.read(move |connection| jobs::page(connection, &principal, after, limit)).await
     }
 
     /// Findings, worst first.
@@ -102,8 +92,7 @@ impl Store {
         cursor: Option<String>,
         limit: u32,
     ) -> Result<FindingsPage, StoreError> {
-        self.read(move |connection| findings::page(connection, &query, cursor.as_deref(), limit))
-            .await
+        self.read(move |connection| findings::page(connection, &query, cursor.as_deref(), limit)).await
     }
 
     /// A job with its findings, for an export; see [`export`] for how many at most.
@@ -112,8 +101,7 @@ impl Store {
         principal: Principal,
         id: JobId,
     ) -> Result<Option<(JobView, Vec<Stamped>)>, StoreError> {
-        self.read(move |connection| export(connection, &principal, id))
-            .await
+        self.read(move |connection| export(connection, &principal, id)).await
     }
 
     /// A job's events from number `from` on; `None` if it is not this principal's.
@@ -123,8 +111,7 @@ impl Store {
         id: JobId,
         from: u64,
     ) -> Result<Option<Vec<StoredEvent>>, StoreError> {
-        self.read(move |connection| events::page(connection, &principal, id, from))
-            .await
+        self.read(move |connection| events::page(connection, &principal, id, from)).await
     }
 
     async fn write<T: Send + 'static>(
@@ -144,9 +131,7 @@ impl Store {
         match address.call(request, WRITE_PATIENCE).await {
             Ok(result) => result,
             Err(CallError::Full { .. }) => Err(StoreError::Busy),
-            Err(error) => Err(StoreError::Unknown {
-                why: error.to_string(),
-            }),
+            Err(error) => Err(StoreError::Unknown { why: error.to_string() }),
         }
     }
 
@@ -165,9 +150,7 @@ impl Store {
         match address.call(request, READ_PATIENCE).await {
             Ok(result) => result,
             Err(CallError::Full { .. }) => Err(StoreError::Busy),
-            Err(error) => Err(StoreError::NoAnswer {
-                why: error.to_string(),
-            }),
+            Err(error) => Err(StoreError::NoAnswer { why: error.to_string() }),
         }
     }
 }

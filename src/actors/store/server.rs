@@ -70,9 +70,7 @@ impl Server for StoreServer {
     async fn init(arguments: StoreArguments, _: &Context<StoreMessage>) -> Result<Self, StartError> {
         let lock = lock(&arguments).await?;
         let path = arguments.directory.join(DATABASE);
-        let writer = start_writer(path.clone(), arguments.boot, lock)
-            .await
-            .map_err(start_error)?;
+        let writer = start_writer(path.clone(), arguments.boot, lock).await.map_err(start_error)?;
         let reader = start_reader(path).await.map_err(start_error)?;
         Ok(Self { writer, reader })
     }
@@ -143,12 +141,7 @@ async fn lock(arguments: &StoreArguments) -> Result<Lock, StartError> {
 async fn start_writer(path: PathBuf, boot: BootId, lock: Lock) -> Result<Worker<Order>, ThreadError> {
     let open = move || {
         let connection = open::writer(&path)?;
-        record::boot(
-            &connection,
-            boot,
-            env!("CARGO_PKG_VERSION"),
-            &super::client::now(),
-        )?;
+        record::boot(&connection, boot, env!("CARGO_PKG_VERSION"), &super::client::now())?;
         Ok((Writer { path, connection }, lock))
     };
     let serve = |(writer, lock): (Writer, Lock), intake: &Intake<Order>| {

@@ -14,10 +14,7 @@ use crate::store::open;
 const SOON: Duration = Duration::from_secs(5);
 
 async fn start(directory: &Path) -> Spawned<StoreMessage> {
-    let arguments = StoreArguments {
-        directory: directory.to_owned(),
-        boot: BootId::from_random([1; 16]),
-    };
+    let arguments = StoreArguments { directory: directory.to_owned(), boot: BootId::from_random([1; 16]) };
     spawn::<StoreServer>(arguments).await.unwrap()
 }
 
@@ -32,10 +29,7 @@ async fn the_threads_end_with_the_actor_when_it_is_stopped() {
     assert!(!is_free(directory.path()));
     actor.address.stop();
     actor.ended().await;
-    assert!(
-        is_free(directory.path()),
-        "the writer's thread outlived an orderly stop"
-    );
+    assert!(is_free(directory.path()), "the writer's thread outlived an orderly stop");
 }
 
 #[tokio::test]
@@ -67,16 +61,10 @@ async fn a_read_that_takes_long_holds_no_write_up() {
     });
     actor.address.try_send(StoreMessage::Read(slow)).unwrap();
     begins.await.unwrap();
-    tokio::time::timeout(SOON, store.recover())
-        .await
-        .expect("the write waited for the read")
-        .unwrap();
+    tokio::time::timeout(SOON, store.recover()).await.expect("the write waited for the read").unwrap();
     drop(release);
     let principal = Principal("p".into());
-    tokio::time::timeout(SOON, store.jobs(principal, None, 1))
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(SOON, store.jobs(principal, None, 1)).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -121,9 +109,7 @@ async fn a_writer_that_ended_takes_the_actor_down_with_it() {
             assert!(store.recover().await.is_err());
         }
     };
-    tokio::time::timeout(SOON, gone)
-        .await
-        .expect("the actor lives on without its writer");
+    tokio::time::timeout(SOON, gone).await.expect("the actor lives on without its writer");
     let next = start(directory.path()).await;
     Store::bound_to(next.address.clone()).recover().await.unwrap();
 }
@@ -134,10 +120,7 @@ fn unkept_promise() -> Order {
         let broken = "PRAGMA defer_foreign_keys = ON;
                       INSERT INTO events (job, sequence, at, event) VALUES (99, 1, '', '')";
         connection.unwrap().execute_batch(broken).unwrap();
-        Done {
-            kept: true,
-            answer: Box::new(drop),
-        }
+        Done { kept: true, answer: Box::new(drop) }
     })
 }
 
@@ -152,25 +135,15 @@ async fn a_commit_that_fails_is_answered_as_unknown_and_the_store_goes_on() {
     let hold: Order = Box::new(move |_| {
         begun.send(()).unwrap();
         held.recv().unwrap_err();
-        Done {
-            kept: true,
-            answer: Box::new(drop),
-        }
+        Done { kept: true, answer: Box::new(drop) }
     });
     actor.address.try_send(StoreMessage::Write(hold)).unwrap();
     begins.await.unwrap();
-    actor
-        .address
-        .try_send(StoreMessage::Write(unkept_promise()))
-        .unwrap();
+    actor.address.try_send(StoreMessage::Write(unkept_promise())).unwrap();
     let job = JobView::queued(
         JobId::from_random([2; 16]),
         Principal("p".into()),
-        JobRequest {
-            target: "/t".into(),
-            tools: vec![],
-            deadline_s: 1,
-        },
+        JobRequest { target: "/t".into(), tools: vec![], deadline_s: 1 },
         "2026-01-01T00:00:00Z".into(),
     );
     let submit = store.submit(job.clone());
@@ -201,17 +174,12 @@ async fn a_damaged_file_is_named_and_kept_as_it_is() {
     let damages = [b"not a database at all, but long enough".repeat(300), torn];
     for damaged in damages {
         std::fs::write(&path, &damaged).unwrap();
-        let arguments = StoreArguments {
-            directory: directory.path().to_owned(),
-            boot: BootId::from_random([1; 16]),
-        };
+        let arguments =
+            StoreArguments { directory: directory.path().to_owned(), boot: BootId::from_random([1; 16]) };
         let Err(StartError::Permanent(why)) = spawn::<StoreServer>(arguments).await else {
             panic!("started, or would try again");
         };
         assert!(why.contains("damaged") && why.contains(DATABASE), "{why}");
-        assert!(
-            std::fs::read(&path).unwrap() == damaged,
-            "the damaged file was changed"
-        );
+        assert!(std::fs::read(&path).unwrap() == damaged, "the damaged file was changed");
     }
 }

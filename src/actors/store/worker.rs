@@ -50,11 +50,7 @@ impl<Job: Send + 'static> Worker<Job> {
         let (ends, ended) = oneshot::channel();
         let (opens, opened) = oneshot::channel();
         let abandoned = Arc::new(AtomicBool::new(false));
-        let intake = Intake {
-            queue: receiver,
-            abandoned: Arc::clone(&abandoned),
-            _ends: ends,
-        };
+        let intake = Intake { queue: receiver, abandoned: Arc::clone(&abandoned), _ends: ends };
         let body = move || match open() {
             Ok(held) => {
                 // An error means that the start was given up: the intake is closed then.
@@ -64,11 +60,7 @@ impl<Job: Send + 'static> Worker<Job> {
             Err(error) => drop(opens.send(Err(error))),
         };
         thread::Builder::new().name(name.to_owned()).spawn(body)?;
-        let worker = Self {
-            queue: Some(sender),
-            abandoned,
-            ended,
-        };
+        let worker = Self { queue: Some(sender), abandoned, ended };
         match opened.await {
             Ok(Ok(())) => Ok(worker),
             Ok(Err(error)) => Err(error),

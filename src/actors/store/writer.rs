@@ -48,10 +48,7 @@ impl Writer {
             let Committed::Unknown { why } = committed else {
                 continue;
             };
-            tracing::error!(
-                why,
-                "a group of writes was not acknowledged; opening the database again"
-            );
+            tracing::error!(why, "a group of writes was not acknowledged; opening the database again");
             match open::writer(&self.path) {
                 Ok(connection) => self.connection = connection,
                 Err(error) => {
@@ -70,9 +67,7 @@ pub(super) fn commit_group(connection: &Connection, orders: Vec<Order>) -> Commi
     let mut done = Vec::new();
     let committed = match in_transaction(connection, &mut orders, &mut done) {
         Ok(()) => Committed::Yes,
-        Err(error) => Committed::Unknown {
-            why: error.to_string(),
-        },
+        Err(error) => Committed::Unknown { why: error.to_string() },
     };
     // Orders that were not tried wrote nothing, whatever became of the others.
     for order in orders {
@@ -101,11 +96,7 @@ fn in_transaction(
             let rolled_back = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
             return Err(rusqlite::Error::SqliteFailure(rolled_back, None));
         }
-        connection.execute_batch(if kept {
-            "RELEASE one"
-        } else {
-            "ROLLBACK TO one; RELEASE one"
-        })?;
+        connection.execute_batch(if kept { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
     }
     connection.execute_batch("COMMIT")
 }

@@ -17,12 +17,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(open::DATABASE);
         let connection = open::writer(&path).unwrap();
-        Self {
-            connection,
-            told: Told::default(),
-            _directory: directory,
-            path,
-        }
+        Self { connection, told: Told::default(), _directory: directory, path }
     }
 
     /// A write of two rows that then ends as `outcome` says.
@@ -44,9 +39,7 @@ impl World {
                         .iter()
                         .filter(|key| key.starts_with(name))
                         .count();
-                    told.lock()
-                        .unwrap()
-                        .push((name, format!("{} {committed:?} {rows}", result.is_ok())));
+                    told.lock().unwrap().push((name, format!("{} {committed:?} {rows}", result.is_ok())));
                 }),
             }
         })
@@ -75,11 +68,7 @@ fn fails(connection: &Connection) -> Result<(), StoreError> {
 #[test]
 fn a_group_is_answered_after_its_commit_and_a_write_that_fails_takes_back_itself_only() {
     let world = World::new();
-    let orders = vec![
-        world.order("x", ok),
-        world.order("y", fails),
-        world.order("z", ok),
-    ];
+    let orders = vec![world.order("x", ok), world.order("y", fails), world.order("z", ok)];
     assert!(matches!(commit_group(&world.connection, orders), Committed::Yes));
     assert_eq!(keys(&world.connection), ["xa", "xb", "za", "zb"]);
     let expected = [("x", "true Yes 2"), ("y", "false Yes 0"), ("z", "true Yes 2")];
@@ -95,15 +84,8 @@ fn rolls_everything_back(connection: &Connection) -> Result<(), StoreError> {
 #[test]
 fn a_group_that_is_rolled_back_under_its_writes_is_unknown_and_the_rest_was_not_tried() {
     let world = World::new();
-    let orders = vec![
-        world.order("x", ok),
-        world.order("y", rolls_everything_back),
-        world.order("z", ok),
-    ];
-    assert!(matches!(
-        commit_group(&world.connection, orders),
-        Committed::Unknown { .. }
-    ));
+    let orders = vec![world.order("x", ok), world.order("y", rolls_everything_back), world.order("z", ok)];
+    assert!(matches!(commit_group(&world.connection, orders), Committed::Unknown { .. }));
     assert!(keys(&world.connection).is_empty());
     let told = world.told();
     assert_eq!(told[0], ("z", "false Yes 0".to_owned()));
@@ -120,15 +102,9 @@ fn fills_the_disk(connection: &Connection) -> Result<(), StoreError> {
 #[test]
 fn a_full_disk_is_an_answer_and_the_next_write_goes_on() {
     let world = World::new();
-    let pages: u32 = world
-        .connection
-        .query_row("PRAGMA page_count", [], |row| row.get(0))
-        .unwrap();
+    let pages: u32 = world.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
     let limit = |pages: u32| {
-        world
-            .connection
-            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
-            .unwrap();
+        world.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
     };
     limit(pages + 4);
     commit_group(&world.connection, vec![world.order("x", fills_the_disk)]);

@@ -93,13 +93,7 @@ impl Supervisor {
             ended: OnceLock::new(),
         });
         let spawned = server::start::<Keeper>((Arc::clone(&shared), spec.children), parent).await?;
-        Ok((
-            Self {
-                address: spawned.address.clone(),
-                shared,
-            },
-            spawned,
-        ))
+        Ok((Self { address: spawned.address.clone(), shared }, spawned))
     }
 
     /// Waits until every child has started, or is down for good; fails if the supervisor ends before.
@@ -158,47 +152,29 @@ impl Supervisor {
         arguments: S::Arguments,
     ) -> Result<Address<S::Message>, ChildError> {
         let slot = Slot::new();
-        self.start_child(ChildSpec::once::<S>(id, &slot, arguments))
-            .await?;
+        self.start_child(ChildSpec::once::<S>(id, &slot, arguments)).await?;
         let over = || StartError::Transient("it ended right after its start".to_owned());
         slot.last().ok_or_else(|| ChildError::NotStarted(over()))
     }
 
     /// Stops a child and waits until it is gone. Temporary and dynamic ones are forgotten, others stay down.
     pub async fn terminate_child(&self, id: &ChildId) -> Result<(), ChildError> {
-        self.ask(|reply| Command::TerminateChild {
-            id: id.clone(),
-            reply,
-        })
-        .await
+        self.ask(|reply| Command::TerminateChild { id: id.clone(), reply }).await
     }
 
     /// Starts a child that is down: stopped, done or unavailable.
     pub async fn restart_child(&self, id: &ChildId) -> Result<(), ChildError> {
-        self.ask(|reply| Command::RestartChild {
-            id: id.clone(),
-            reply,
-        })
-        .await
+        self.ask(|reply| Command::RestartChild { id: id.clone(), reply }).await
     }
 
     /// Forgets a child that is down.
     pub async fn delete_child(&self, id: &ChildId) -> Result<(), ChildError> {
-        self.ask(|reply| Command::DeleteChild {
-            id: id.clone(),
-            reply,
-        })
-        .await
+        self.ask(|reply| Command::DeleteChild { id: id.clone(), reply }).await
     }
 
     /// In start order.
     pub fn which_children(&self) -> Vec<ChildView> {
-        self.shared
-            .table()
-            .machine
-            .children()
-            .map(ChildView::of)
-            .collect()
+        self.shared.table().machine.children().map(ChildView::of).collect()
     }
 
     pub fn count_children(&self) -> ChildCounts {
@@ -220,11 +196,7 @@ impl Supervisor {
         let rows: Vec<(ChildView, Option<Arc<dyn Life>>)> = {
             let table = self.shared.table();
             let life = |child: &Child| table.lives.get(&child.generation()?).map(Arc::clone);
-            table
-                .machine
-                .children()
-                .map(|child| (ChildView::of(child), life(child)))
-                .collect()
+            table.machine.children().map(|child| (ChildView::of(child), life(child))).collect()
         };
         TreeNode {
             id: self.shared.name.to_string(),
@@ -233,10 +205,7 @@ impl Supervisor {
             restarts: 0,
             last_failure: None,
             actor: Some(self.address.view()),
-            children: rows
-                .into_iter()
-                .map(|(child, life)| child.node(life.as_deref()))
-                .collect(),
+            children: rows.into_iter().map(|(child, life)| child.node(life.as_deref())).collect(),
         }
     }
 
@@ -324,18 +293,12 @@ pub struct SupervisorSlot {
 
 impl SupervisorSlot {
     pub fn new() -> Self {
-        Self {
-            present: watch::Sender::new(None),
-        }
+        Self { present: watch::Sender::new(None) }
     }
 
     /// The supervisor of now; `None` before its first start and while it is down.
     pub fn get(&self) -> Option<Supervisor> {
-        self.present
-            .borrow()
-            .as_ref()
-            .filter(|supervisor| !supervisor.address.is_closed())
-            .cloned()
+        self.present.borrow().as_ref().filter(|supervisor| !supervisor.address.is_closed()).cloned()
     }
 
     pub(super) fn set(&self, supervisor: Supervisor) {

@@ -107,10 +107,7 @@ impl Server for Keeper {
         };
         for child in children {
             if !keeper.shared.table().machine.add(child.id.clone(), child.rules) {
-                return Err(StartError::Permanent(format!(
-                    "two children are named {}",
-                    child.id
-                )));
+                return Err(StartError::Permanent(format!("two children are named {}", child.id)));
             }
             keeper.starts.insert(child.id, child.start);
         }
@@ -240,23 +237,10 @@ impl Keeper {
     }
 
     fn start(&mut self, id: ChildId, generation: Generation, context: &Context<Command>) {
-        let start = Arc::clone(
-            self.starts
-                .get(&id)
-                .expect("every child in the machine has a start"),
-        );
+        let start = Arc::clone(self.starts.get(&id).expect("every child in the machine has a start"));
         let cancel = CancellationToken::new();
-        let parent = Parent {
-            cell: context.cell().clone(),
-            cancel: cancel.clone(),
-        };
-        let task = self.tasks.spawn(watch_over(
-            start,
-            parent,
-            id,
-            generation,
-            context.address().clone(),
-        ));
+        let parent = Parent { cell: context.cell().clone(), cancel: cancel.clone() };
+        let task = self.tasks.spawn(watch_over(start, parent, id, generation, context.address().clone()));
         self.wardens.insert(generation, Warden { cancel, task });
     }
 
@@ -324,10 +308,7 @@ impl Keeper {
             self.starts.remove(id);
         }
         let awaited = child.and_then(|child| child.timer());
-        if self
-            .timers
-            .get(id)
-            .is_some_and(|(timer, _)| Some(*timer) != awaited)
+        if self.timers.get(id).is_some_and(|(timer, _)| Some(*timer) != awaited)
             && let Some((_, task)) = self.timers.remove(id)
         {
             task.abort();
@@ -348,20 +329,11 @@ async fn watch_over(
     keeper: Address<Command>,
 ) {
     // The arguments' maker may panic: that is a failed start like any other. The call itself is inside the future.
-    let begun = AssertUnwindSafe(async move { start(parent).await })
-        .catch_unwind()
-        .await;
+    let begun = AssertUnwindSafe(async move { start(parent).await }).catch_unwind().await;
     let begun = begun.unwrap_or_else(|_| Err(StartError::Transient("panicked while it started".to_owned())));
     let end = match begun {
         Ok(begun) => {
-            report(
-                &keeper,
-                Command::Born {
-                    id: id.clone(),
-                    generation,
-                    life: begun.life,
-                },
-            );
+            report(&keeper, Command::Born { id: id.clone(), generation, life: begun.life });
             Event::Exited(id, generation, begun.ended.await)
         }
         Err(error) => Event::StartFailed(id, generation, error),

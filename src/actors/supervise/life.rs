@@ -57,11 +57,7 @@ impl<M: Message> Life for Address<M> {
             name: vitals.name().to_owned(),
             age_ms: millis(vitals.age()),
             handling_ms: vitals.handling_for().map(millis),
-            mailbox: MailboxView {
-                depth: self.depth(),
-                limit: self.limit(),
-                refused: self.refused(),
-            },
+            mailbox: MailboxView { depth: self.depth(), limit: self.limit(), refused: self.refused() },
         }
     }
 

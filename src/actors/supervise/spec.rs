@@ -37,11 +37,7 @@ impl ChildSpec {
         let slot = slot.clone();
         let start: Start =
             Arc::new(move |parent| start_server::<S>(arguments(), slot.clone(), parent).boxed());
-        Self {
-            id: id.into(),
-            rules: Rules::WORKER,
-            start,
-        }
+        Self { id: id.into(), rules: Rules::WORKER, start }
     }
 
     /// A server that lives once, with arguments that exist once (a socket). Temporary.
@@ -54,21 +50,12 @@ impl ChildSpec {
             async move {
                 match arguments {
                     Some(arguments) => start_server::<S>(arguments, slot, parent).await,
-                    None => Err(StartError::Permanent(
-                        "its arguments were used by its only life".to_owned(),
-                    )),
+                    None => Err(StartError::Permanent("its arguments were used by its only life".to_owned())),
                 }
             }
             .boxed()
         });
-        Self {
-            id: id.into(),
-            rules: Rules {
-                restart: Restart::Temporary,
-                ..Rules::WORKER
-            },
-            start,
-        }
+        Self { id: id.into(), rules: Rules { restart: Restart::Temporary, ..Rules::WORKER }, start }
     }
 
     /// A supervisor under this one; `spec` makes its table for every life. Permanent, stopped without a deadline.
@@ -79,11 +66,7 @@ impl ChildSpec {
     ) -> Self {
         let slot = slot.clone();
         let start: Start = Arc::new(move |parent| start_supervisor(spec(), slot.clone(), parent).boxed());
-        Self {
-            id: id.into(),
-            rules: Rules::SUPERVISOR,
-            start,
-        }
+        Self { id: id.into(), rules: Rules::SUPERVISOR, start }
     }
 
     /// What it lives by.
@@ -124,12 +107,7 @@ pub struct SupervisorSpec {
 impl SupervisorSpec {
     /// `name` is what the tree shows for a root; a nested supervisor goes by its child id.
     pub fn new(name: impl Into<ChildId>, strategy: Strategy) -> Self {
-        Self {
-            name: name.into(),
-            strategy,
-            intensity: Intensity::default(),
-            children: Vec::new(),
-        }
+        Self { name: name.into(), strategy, intensity: Intensity::default(), children: Vec::new() }
     }
 
     pub fn intensity(mut self, intensity: Intensity) -> Self {

@@ -39,11 +39,7 @@ fn shown(checks: &[Check], failed: usize, terminal: Terminal) -> String {
             State::Note => ("note", Color::Yellow),
             State::Failed => ("failed", Color::Red),
         };
-        table.add_row([
-            table::word(word, color),
-            Cell::new(&check.subject),
-            Cell::new(&check.detail),
-        ]);
+        table.add_row([table::word(word, color), Cell::new(&check.subject), Cell::new(&check.detail)]);
     }
     let mut text = table::finish(table);
     let advised = checks.iter().filter(|check| check.state != State::Ok);

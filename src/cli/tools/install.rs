@@ -111,11 +111,7 @@ fn summary(done: &[Done], tools_dir: &str, elapsed: Duration) -> String {
             Err(_) => failed += 1,
         }
     }
-    let failed = if failed == 0 {
-        String::new()
-    } else {
-        format!(", {failed} failed")
-    };
+    let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
     let size = human_bytes(total);
     let time = elapsed.as_secs_f64();
     format!("{new} installed, {old} already there{failed}; {size} in {tools_dir}, {time:.1} s")

@@ -65,11 +65,7 @@ fn row<'a>(tool: &'a Manifest, tools_dir: &Path) -> Row<'a> {
 fn shown(rows: &[Row<'_>], terminal: Terminal) -> String {
     let mut table = table::new(terminal, &["tool", "version", "state", "reads", "what it does"]);
     for row in rows {
-        let color = if row.state == "installed" {
-            Color::Green
-        } else {
-            Color::Yellow
-        };
+        let color = if row.state == "installed" { Color::Green } else { Color::Yellow };
         let network = if row.network { " (needs the network)" } else { "" };
         table.add_row([
             Cell::new(row.name),

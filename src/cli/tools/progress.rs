@@ -24,28 +24,14 @@ pub struct Progress {
 
 impl Progress {
     pub fn new(terminal: Terminal, packages: &[Package]) -> Self {
-        let name_width = packages
-            .iter()
-            .map(|package| package.name.len())
-            .max()
-            .unwrap_or(0);
-        Self {
-            terminal,
-            screen: terminal.live.then(MultiProgress::new),
-            bars: BTreeMap::new(),
-            name_width,
-        }
+        let name_width = packages.iter().map(|package| package.name.len()).max().unwrap_or(0);
+        Self { terminal, screen: terminal.live.then(MultiProgress::new), bars: BTreeMap::new(), name_width }
     }
 
     pub fn show(&mut self, event: Event) {
         match event {
             Event::Waiting => self.say("waiting for another installation in the same directory to end"),
-            Event::Step {
-                tool,
-                number,
-                total,
-                title,
-            } => self.step(&tool, number, total, &title),
+            Event::Step { tool, number, total, title } => self.step(&tool, number, total, &title),
             Event::Ended(done) => self.end(&done),
         }
     }
@@ -54,10 +40,7 @@ impl Progress {
         let name = format!("{tool:width$}", width = self.name_width);
         match &self.screen {
             Some(screen) => {
-                let bar = self
-                    .bars
-                    .entry(tool.to_owned())
-                    .or_insert_with(|| add_bar(screen, &name));
+                let bar = self.bars.entry(tool.to_owned()).or_insert_with(|| add_bar(screen, &name));
                 bar.set_length(total as u64);
                 bar.set_position(number as u64 - 1);
                 bar.set_message(title.to_owned());
@@ -109,11 +92,7 @@ fn line(done: &Done, name_width: usize) -> String {
     let Done { tool, version, .. } = done;
     let said = match &done.outcome {
         Ok(Outcome::Installed { bytes }) => {
-            format!(
-                "{version} installed: {} in {:.1} s",
-                human_bytes(*bytes),
-                done.elapsed.as_secs_f64()
-            )
+            format!("{version} installed: {} in {:.1} s", human_bytes(*bytes), done.elapsed.as_secs_f64())
         }
         Ok(Outcome::Already { .. }) => format!("{version} was there"),
         // The reason comes at the end, with what to do.

@@ -15,10 +15,7 @@ impl Supervision {
         let child = self.child(place);
         match &child.status {
             Status::Starting { .. } => {
-                child.status = Status::Running {
-                    generation,
-                    since: turn.moment.now,
-                };
+                child.status = Status::Running { generation, since: turn.moment.now };
                 turn.answer(child.start_ticket.take(), Answer::Started);
             }
             // The start won the race against its cancellation: the rung in force goes to the living.

@@ -99,10 +99,7 @@ pub(super) struct Turn {
 
 impl Turn {
     pub(super) fn new(moment: Moment) -> Self {
-        Self {
-            moment,
-            actions: Vec::new(),
-        }
+        Self { moment, actions: Vec::new() }
     }
 
     pub(super) fn act(&mut self, action: Action) {
@@ -110,8 +107,7 @@ impl Turn {
     }
 
     pub(super) fn answer(&mut self, ticket: Option<Ticket>, answer: Answer) {
-        self.actions
-            .extend(ticket.map(|ticket| Action::Answer(ticket, answer)));
+        self.actions.extend(ticket.map(|ticket| Action::Answer(ticket, answer)));
     }
 }
 
@@ -192,9 +188,7 @@ impl Supervision {
     }
 
     pub(super) fn child(&mut self, place: Place) -> &mut Child {
-        self.children
-            .get_mut(&place)
-            .expect("a place is taken from the table and used before it changes")
+        self.children.get_mut(&place).expect("a place is taken from the table and used before it changes")
     }
 
     pub(super) fn is_dynamic(&self) -> bool {

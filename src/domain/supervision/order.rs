@@ -23,11 +23,7 @@ impl Supervision {
 
     pub(super) fn finish_if_over(&mut self, turn: &mut Turn) {
         let Phase::Ending(ended) = &self.phase else { return };
-        if self
-            .children
-            .values()
-            .all(|child| matches!(child.status, Status::Down(_)))
-        {
+        if self.children.values().all(|child| matches!(child.status, Status::Down(_))) {
             let ended = ended.clone();
             turn.act(Action::Finished(ended.clone()));
             self.phase = Phase::Finished(ended);
@@ -38,16 +34,8 @@ impl Supervision {
     pub(super) fn doom_group(&mut self, failed: Place, turn: &mut Turn) {
         let group: Vec<Place> = match self.strategy {
             Strategy::OneForOne | Strategy::Dynamic { .. } => Vec::new(),
-            Strategy::RestForOne => self
-                .children
-                .range(failed + 1..)
-                .map(|(&place, _)| place)
-                .collect(),
-            Strategy::OneForAll => self
-                .places()
-                .into_iter()
-                .filter(|&place| place != failed)
-                .collect(),
+            Strategy::RestForOne => self.children.range(failed + 1..).map(|(&place, _)| place).collect(),
+            Strategy::OneForAll => self.places().into_iter().filter(|&place| place != failed).collect(),
         };
         for place in group {
             let child = self.child(place);
@@ -65,11 +53,7 @@ impl Supervision {
             Phase::Booting | Phase::Serving => self.phase = Phase::Ending(ended),
             Phase::Ending(_) | Phase::Finished(_) => return,
         }
-        let then = if self.is_dynamic() {
-            Then::Remove
-        } else {
-            Then::Down
-        };
+        let then = if self.is_dynamic() { Then::Remove } else { Then::Down };
         for place in self.places() {
             self.doom(place, then, turn);
         }
@@ -94,11 +78,8 @@ impl Supervision {
 
     /// Stops the last doomed child, or waits for its end; false if there is none.
     fn stop_last_doomed(&mut self, turn: &mut Turn) -> bool {
-        let last = self
-            .children
-            .iter()
-            .rev()
-            .find_map(|(&place, child)| child.doom.map(|then| (place, then)));
+        let last =
+            self.children.iter().rev().find_map(|(&place, child)| child.doom.map(|then| (place, then)));
         let Some((place, then)) = last else { return false };
         if !matches!(self.child(place).status, Status::Stopping(_)) {
             self.begin_stop(place, then, turn);

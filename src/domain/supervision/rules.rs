@@ -108,9 +108,6 @@ impl Rules {
         essential: false,
     };
 
-    pub const SUPERVISOR: Self = Self {
-        shutdown: Shutdown::Infinity,
-        kind: Kind::Supervisor,
-        ..Self::WORKER
-    };
+    pub const SUPERVISOR: Self =
+        Self { shutdown: Shutdown::Infinity, kind: Kind::Supervisor, ..Self::WORKER };
 }

@@ -24,12 +24,7 @@ impl Supervision {
         if let Some(patience) = rung.patience(child.rules.shutdown) {
             turn.act(Action::Schedule(child.id.clone(), timer, patience));
         }
-        child.status = Status::Stopping(Stopping {
-            generation,
-            rung,
-            timer,
-            then,
-        });
+        child.status = Status::Stopping(Stopping { generation, rung, timer, then });
     }
 
     pub(super) fn timer_fired(&mut self, id: &ChildId, timer: Generation, turn: &mut Turn) {
@@ -58,11 +53,7 @@ impl Supervision {
         if let Some(patience) = rung.patience(child.rules.shutdown) {
             turn.act(Action::Schedule(child.id.clone(), timer, patience));
         }
-        child.status = Status::Stopping(Stopping {
-            rung,
-            timer,
-            ..stopping
-        });
+        child.status = Status::Stopping(Stopping { rung, timer, ..stopping });
     }
 
     /// Kills all that is left, at once and without order.
@@ -75,12 +66,7 @@ impl Supervision {
                 continue;
             };
             let then = child.doom.take().unwrap_or(Then::Down);
-            child.status = Status::Stopping(Stopping {
-                generation,
-                rung: Rung::Kill,
-                timer,
-                then,
-            });
+            child.status = Status::Stopping(Stopping { generation, rung: Rung::Kill, timer, then });
             turn.act(Action::Kill(child.id.clone(), generation));
             turn.act(Action::Schedule(child.id.clone(), timer, KILL_PATIENCE));
         }

@@ -166,12 +166,7 @@ pub(super) struct Region {
 
 impl Region {
     pub(super) const fn first_line() -> Self {
-        Self {
-            start_line: 1,
-            start_column: None,
-            end_line: None,
-            end_column: None,
-        }
+        Self { start_line: 1, start_column: None, end_line: None, end_column: None }
     }
 }
 

@@ -45,22 +45,14 @@ impl<'a> Rules<'a> {
     }
 
     pub(super) fn into_descriptors(self) -> Vec<Descriptor<'a>> {
-        self.0
-            .into_iter()
-            .map(|(id, rule)| descriptor(id, &rule))
-            .collect()
+        self.0.into_iter().map(|(id, rule)| descriptor(id, &rule)).collect()
     }
 }
 
 /// A finding's message is not the rule's description: it would change from scan to scan, and rules must not.
 fn descriptor<'a>(id: &'a str, rule: &Rule<'a>) -> Descriptor<'a> {
     let help_uri = rule.help.filter(|help| uri::is_web(help));
-    let cwes: Vec<String> = rule
-        .cwe
-        .iter()
-        .take(CWES_MAX)
-        .map(|cwe| format!("CWE-{cwe}"))
-        .collect();
+    let cwes: Vec<String> = rule.cwe.iter().take(CWES_MAX).map(|cwe| format!("CWE-{cwe}")).collect();
     let full = match cwes.as_slice() {
         [] => format!("Rule {id}."),
         cwes => format!("Rule {id} ({}).", cwes.join(", ")),
@@ -69,10 +61,7 @@ fn descriptor<'a>(id: &'a str, rule: &Rule<'a>) -> Descriptor<'a> {
         id,
         short_description: Message::new(id),
         full_description: Message::new(full),
-        help: Message::new(
-            rule.help
-                .unwrap_or("The tool gives no further help for this rule."),
-        ),
+        help: Message::new(rule.help.unwrap_or("The tool gives no further help for this rule.")),
         help_uri,
         properties: properties(rule),
     }
@@ -81,17 +70,9 @@ fn descriptor<'a>(id: &'a str, rule: &Rule<'a>) -> Descriptor<'a> {
 /// `security` makes an alert of it that has a severity; an `info` finding has none.
 fn properties(rule: &Rule<'_>) -> RuleProperties {
     let security = rule.worst > Severity::Info;
-    let cwes = rule
-        .cwe
-        .iter()
-        .take(CWES_MAX)
-        .map(|cwe| format!("external/cwe/cwe-{cwe:03}"));
+    let cwes = rule.cwe.iter().take(CWES_MAX).map(|cwe| format!("external/cwe/cwe-{cwe:03}"));
     RuleProperties {
-        tags: security
-            .then(|| "security".to_owned())
-            .into_iter()
-            .chain(cwes)
-            .collect(),
+        tags: security.then(|| "security".to_owned()).into_iter().chain(cwes).collect(),
         security_severity: security.then(|| rule.worst.security_severity()),
     }
 }

@@ -31,9 +31,7 @@ pub(super) fn of_path(path: &str) -> String {
 /// Whether a text from a tool may stand where the standard asks for a URI: an absolute http(s) URI without anything
 /// that would have to be encoded.
 pub(super) fn is_web(text: &str) -> bool {
-    let rest = text
-        .strip_prefix("https://")
-        .or_else(|| text.strip_prefix("http://"));
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#@!$&'()*+,;=%".contains(&byte);
     let well_formed = |rest: &str| {
         rest.starts_with(|first: char| first.is_ascii_alphanumeric())

@@ -58,21 +58,10 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
             message: &issue.issue_text,
             path: &issue.filename,
             region: region(
-                (
-                    Some(issue.line_number),
-                    issue.col_offset.map(|column| column.saturating_add(1)),
-                ),
-                (
-                    end_line,
-                    issue.end_col_offset.map(|column| column.saturating_add(1)),
-                ),
+                (Some(issue.line_number), issue.col_offset.map(|column| column.saturating_add(1))),
+                (end_line, issue.end_col_offset.map(|column| column.saturating_add(1))),
             ),
-            cwe: issue
-                .issue_cwe
-                .as_ref()
-                .and_then(|cwe| cwe.id)
-                .into_iter()
-                .collect(),
+            cwe: issue.issue_cwe.as_ref().and_then(|cwe| cwe.id).into_iter().collect(),
             help: issue.more_info.as_deref(),
         })?;
     }

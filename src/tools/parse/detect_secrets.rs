@@ -59,9 +59,8 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
             }
         } else if let Some((_, path)) = line.split_once(UNREADABLE) {
             builder.gap(path, "the tool could not open it");
-        } else if let Some((path, why)) = line
-            .split_once(SKIPPING)
-            .and_then(|(_, rest)| rest.split_once("\" due to "))
+        } else if let Some((path, why)) =
+            line.split_once(SKIPPING).and_then(|(_, rest)| rest.split_once("\" due to "))
         {
             builder.gap(path, &format!("the tool passes over it: {why}"));
         }

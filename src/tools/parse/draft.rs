@@ -24,10 +24,7 @@ const DETAIL_BYTES_MAX: usize = 1024;
 const PATH_BYTES_MAX: usize = 4096;
 
 pub(super) fn unreadable(reason: FailureReason, detail: impl AsRef<str>) -> UnreadableReport {
-    UnreadableReport {
-        reason,
-        detail: clean_text(detail.as_ref(), DETAIL_BYTES_MAX),
-    }
+    UnreadableReport { reason, detail: clean_text(detail.as_ref(), DETAIL_BYTES_MAX) }
 }
 
 /// A report that is there and is not what its format says.
@@ -45,20 +42,14 @@ pub(super) fn json<T: DeserializeOwned>(input: &Input<'_>) -> Result<T, Unreadab
         let detail = format!("{tool} ended with exit code {code} and wrote no report; it said: {said}");
         return Err(unreadable(FailureReason::EmptyReport, detail));
     }
-    serde_json::from_slice(input.report).map_err(|error| {
-        malformed(format!(
-            "the report of {tool} is not the JSON it should be: {error}"
-        ))
-    })
+    serde_json::from_slice(input.report)
+        .map_err(|error| malformed(format!("the report of {tool} is not the JSON it should be: {error}")))
 }
 
 /// The last line of a text that says something, or "nothing".
 pub(super) fn last_line(text: &str) -> &str {
     let lines = text.lines().rev().map(str::trim);
-    lines
-        .into_iter()
-        .find(|line| !line.is_empty())
-        .unwrap_or("nothing")
+    lines.into_iter().find(|line| !line.is_empty()).unwrap_or("nothing")
 }
 
 /// A finding in the tool's words.
@@ -83,10 +74,7 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(input: &'a Input<'a>) -> Self {
-        Self {
-            input,
-            report: Report::default(),
-        }
+        Self { input, report: Report::default() }
     }
 
     /// Adds a finding. Its fingerprint is left empty: it needs the file's content, which no parser has.
@@ -99,10 +87,7 @@ impl<'a> Builder<'a> {
             return Err(malformed("the report holds a finding without a rule"));
         }
         let manifest = self.input.manifest;
-        let location = Location {
-            path: self.path(draft.path)?,
-            region: draft.region,
-        };
+        let location = Location { path: self.path(draft.path)?, region: draft.region };
         let mut cwe = draft.cwe;
         if cwe.is_empty() {
             cwe = manifest.cwe.get(draft.rule).cloned().unwrap_or_default();
@@ -166,9 +151,7 @@ impl<'a> Builder<'a> {
 
     fn path(&self, path: &str) -> Result<String, UnreadableReport> {
         self.inner(path).ok_or_else(|| {
-            malformed(format!(
-                "the report names {path:?}, which is no path inside of the target"
-            ))
+            malformed(format!("the report names {path:?}, which is no path inside of the target"))
         })
     }
 
@@ -211,17 +194,13 @@ pub(super) fn region(start: (Option<i64>, Option<i64>), end: (Option<i64>, Optio
 }
 
 fn from_one(number: Option<i64>) -> Option<u32> {
-    number
-        .and_then(|number| u32::try_from(number).ok())
-        .filter(|number| *number >= 1)
+    number.and_then(|number| u32::try_from(number).ok()).filter(|number| *number >= 1)
 }
 
 /// The number in `CWE-79`, `CWE-79: Cross-site Scripting` or `external/cwe/cwe-079`.
 pub(super) fn cwe_number(text: &str) -> Option<u32> {
     let lower = text.to_ascii_lowercase();
     let (_, rest) = lower.split_once("cwe-")?;
-    let end = rest
-        .find(|digit: char| !digit.is_ascii_digit())
-        .unwrap_or(rest.len());
+    let end = rest.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(rest.len());
     rest[..end].parse().ok()
 }

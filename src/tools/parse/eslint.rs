@@ -49,10 +49,7 @@ fn draft<'a>(path: &'a str, rule: &'a str, message: &'a Message) -> Draft<'a> {
         severity: Some(if message.severity >= 2 { "error" } else { "warning" }),
         message: &message.message,
         path,
-        region: region(
-            (message.line, message.column),
-            (message.end_line, message.end_column),
-        ),
+        region: region((message.line, message.column), (message.end_line, message.end_column)),
         ..Draft::default()
     }
 }

@@ -16,14 +16,8 @@ const CUT_SHORT: &str = "partial scan completed";
 const READ: [&str; 2] = ["TRC scanning path path=", "DBG skipping empty file path="];
 /// Before the path of a file or directory that is passed over, and why.
 const PASSED_OVER: [(&str, &str); 3] = [
-    (
-        "DBG skipping file: global allowlist path=",
-        "the tool's own rules pass over it",
-    ),
-    (
-        "DBG skipping directory: global allowlist path=",
-        "the tool's own rules pass over it",
-    ),
+    ("DBG skipping file: global allowlist path=", "the tool's own rules pass over it"),
+    ("DBG skipping directory: global allowlist path=", "the tool's own rules pass over it"),
     ("WRN skipping file: permission denied path=", "permission denied"),
 ];
 /// The path is the last field but one here.

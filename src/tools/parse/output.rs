@@ -57,11 +57,7 @@ pub fn parse(manifest: &Manifest, output: &Output<'_>) -> Result<Report, Unreada
         Stream::Stderr => Some(output.stderr),
         Stream::File => output.report_file,
     };
-    let input = Input {
-        manifest,
-        report: report.unwrap_or_default(),
-        output,
-    };
+    let input = Input { manifest, report: report.unwrap_or_default(), output };
     refuse_too_large(&input)?;
     let parser = match manifest.report.format {
         Format::Sarif => sarif::parse,

@@ -17,12 +17,7 @@ use super::output::Input;
 /// Largest requirement file read, in bytes; a real one with hashes for 500 packages has 200 KiB.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Words of the standard error of a run that could not reach its service.
-const UNREACHABLE: [&str; 4] = [
-    "ConnectionError",
-    "Max retries exceeded",
-    "ReadTimeout",
-    "ServiceError",
-];
+const UNREACHABLE: [&str; 4] = ["ConnectionError", "Max retries exceeded", "ReadTimeout", "ServiceError"];
 
 #[derive(Deserialize)]
 struct Document {
@@ -57,10 +52,7 @@ struct Requirement {
 pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
     let log = input.stderr();
     if input.report.trim_ascii().is_empty() && UNREACHABLE.iter().any(|word| log.contains(word)) {
-        let detail = format!(
-            "pip-audit could not reach its advisory service: {}",
-            last_line(&log)
-        );
+        let detail = format!("pip-audit could not reach its advisory service: {}", last_line(&log));
         return Err(unreadable(FailureReason::ServiceUnavailable, detail));
     }
     let document: Document = json(input)?;
@@ -75,10 +67,7 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
     let mut builder = Builder::new(input);
     let mut unplaced: BTreeSet<&str> = audited.keys().map(String::as_str).collect();
     for requirement in &requirements {
-        let found = requirement
-            .package
-            .as_ref()
-            .and_then(|package| audited.get_key_value(package));
+        let found = requirement.package.as_ref().and_then(|package| audited.get_key_value(package));
         match found {
             Some((package, dependency)) => {
                 unplaced.remove(package.as_str());
@@ -118,10 +107,7 @@ fn vulnerabilities(
             [] => "no fixed version is known".to_owned(),
             versions => format!("fixed in {}", versions.join(", ")),
         };
-        let message = format!(
-            "{} {version}: {} ({fixed})",
-            dependency.name, vulnerability.description
-        );
+        let message = format!("{} {version}: {} ({fixed})", dependency.name, vulnerability.description);
         builder.finding(Draft {
             rule: &vulnerability.id,
             message: &message,
@@ -138,13 +124,8 @@ fn not_audited(requirement: &Requirement, document: &Document) -> String {
     let Some(package) = &requirement.package else {
         return format!("line {line} asks for something without a name and an exact version");
     };
-    let dependency = document
-        .dependencies
-        .iter()
-        .find(|it| normal(&it.name) == *package);
-    let why = dependency
-        .and_then(|it| it.skip_reason.as_deref())
-        .unwrap_or("it is not in the report");
+    let dependency = document.dependencies.iter().find(|it| normal(&it.name) == *package);
+    let why = dependency.and_then(|it| it.skip_reason.as_deref()).unwrap_or("it is not in the report");
     format!("{package} (line {line}) was not audited: {why}")
 }
 
@@ -160,11 +141,7 @@ fn place_the_rest(
         return Ok(());
     };
     for dependency in unplaced.iter().filter_map(|package| audited.get(*package)) {
-        let place = Requirement {
-            path: path.clone(),
-            line: 0,
-            package: None,
-        };
+        let place = Requirement { path: path.clone(), line: 0, package: None };
         vulnerabilities(builder, dependency, &place)?;
     }
     Ok(())
@@ -181,11 +158,7 @@ fn requirements(input: &Input<'_>) -> Vec<Requirement> {
         }
         for (line, text) in (1_i64..).zip(text.lines()) {
             if let Some(package) = requirement(text) {
-                requirements.push(Requirement {
-                    path: path.clone(),
-                    line,
-                    package,
-                });
+                requirements.push(Requirement { path: path.clone(), line, package });
             }
         }
     }
@@ -200,20 +173,11 @@ fn requirement(line: &str) -> Option<Option<String>> {
     if !asks || continues {
         return None;
     }
-    let name = line
-        .split_once("==")
-        .map(|(name, _)| name.split('[').next().unwrap_or(name).trim());
+    let name = line.split_once("==").map(|(name, _)| name.split('[').next().unwrap_or(name).trim());
     let is_name = |name: &&str| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
-    Some(
-        name.filter(is_name)
-            .filter(|name| !name.starts_with('-'))
-            .map(normal),
-    )
+    Some(name.filter(is_name).filter(|name| !name.starts_with('-')).map(normal))
 }
 
 /// PEP 503: case and runs of `-`, `_`, `.` do not matter.

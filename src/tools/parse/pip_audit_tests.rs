@@ -10,9 +10,7 @@ use crate::tools::parse::{Output, parse};
 /// Reads `report` about the files of a target.
 fn read(report: &str, files: &[(&str, &str)]) -> Result<Report, UnreadableReport> {
     let catalogue = Catalogue::builtin().expect("our own manifests are right");
-    let manifest = catalogue
-        .get(&ToolName("pip-audit".to_owned()))
-        .expect("it is ours");
+    let manifest = catalogue.get(&ToolName("pip-audit".to_owned())).expect("it is ours");
     let target = tempfile::tempdir().expect("a temporary directory");
     for (path, text) in files {
         fs::write(target.path().join(path), text).expect("written");
@@ -43,16 +41,11 @@ fn a_vulnerability_stands_on_every_line_that_asks_for_the_package() {
         ("b.txt", "Bad[extra]==2.0 ; python_version > '3'\n"),
     ];
     let report = read(AUDITED, &files).expect("it is readable");
-    let places = report.findings.iter().map(|it| {
-        (
-            it.location.path.as_str(),
-            it.location.region.map(|it| it.start_line),
-        )
-    });
-    assert_eq!(
-        places.collect::<Vec<_>>(),
-        [("a.txt", Some(3)), ("b.txt", Some(1))]
-    );
+    let places = report
+        .findings
+        .iter()
+        .map(|it| (it.location.path.as_str(), it.location.region.map(|it| it.start_line)));
+    assert_eq!(places.collect::<Vec<_>>(), [("a.txt", Some(3)), ("b.txt", Some(1))]);
     assert_eq!(report.findings[0].message, "bad 2.0: It is bad. (fixed in 2.1)");
     assert!(report.gaps.is_empty(), "{:?}", report.gaps);
     assert!(matches!(report.examined, Examined::Files(files) if files.len() == 2));

@@ -35,10 +35,7 @@ struct Position {
 pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
     let diagnostics: Vec<Diagnostic> = json(input)?;
     let log = input.stderr();
-    let checked: Vec<&str> = log
-        .lines()
-        .filter_map(|line| Some(line.split_once(CHECKING)?.1))
-        .collect();
+    let checked: Vec<&str> = log.lines().filter_map(|line| Some(line.split_once(CHECKING)?.1)).collect();
     if !log.lines().any(|line| line.contains(CHECKED)) {
         let detail = "the log of ruff does not say how many files were checked: it did not come to its end";
         return Err(unreadable(FailureReason::NoProofOfWork, detail));
@@ -51,10 +48,7 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
             continue;
         }
         let Position { row, column } = diagnostic.location;
-        let end = (
-            Some(diagnostic.end_location.row),
-            Some(diagnostic.end_location.column),
-        );
+        let end = (Some(diagnostic.end_location.row), Some(diagnostic.end_location.column));
         builder.finding(Draft {
             rule: code,
             severity: None,

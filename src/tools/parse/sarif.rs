@@ -133,10 +133,7 @@ struct Artifact {
 pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
     let log: Log = json(input)?;
     if !log.version.starts_with("2.1") || log.runs.is_empty() {
-        return Err(malformed(format!(
-            "SARIF 2.1.0 with a run is needed, found version {:?}",
-            log.version
-        )));
+        return Err(malformed(format!("SARIF 2.1.0 with a run is needed, found version {:?}", log.version)));
     }
     let mut builder = Builder::new(input);
     let mut read = Vec::new();
@@ -149,10 +146,7 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
         for invocation in &run.invocations {
             notifications(&mut builder, invocation)?;
         }
-        let targets = run
-            .artifacts
-            .iter()
-            .filter(|it| it.roles.iter().any(|role| role == "analysisTarget"));
+        let targets = run.artifacts.iter().filter(|it| it.roles.iter().any(|role| role == "analysisTarget"));
         read.extend(targets.filter_map(|it| path(it.location.as_ref()?)));
     }
     if read.is_empty() {
@@ -167,15 +161,10 @@ fn finding(builder: &mut Builder<'_>, rules: &[Rule], hit: &Hit) -> Result<(), U
     let rule = by_index.or_else(by_id);
     let id = hit.rule_id.as_deref().or(rule.map(|rule| rule.id.as_str()));
     let default_level = rule.and_then(|rule| rule.default_configuration.as_ref()?.level.as_deref());
-    let place = hit
-        .locations
-        .first()
-        .and_then(|place| place.physical_location.as_ref());
+    let place = hit.locations.first().and_then(|place| place.physical_location.as_ref());
     let path = place.and_then(|place| path(&place.artifact_location));
     let path = path.ok_or_else(|| malformed("a result of the SARIF report names no file"))?;
-    let tags = rule
-        .map(|rule| rule.properties.tags.as_slice())
-        .unwrap_or_default();
+    let tags = rule.map(|rule| rule.properties.tags.as_slice()).unwrap_or_default();
     builder.finding(Draft {
         rule: id.unwrap_or_default(),
         // §3.27.10: a result without a level has its rule's, and a rule without one has "warning".
@@ -189,18 +178,12 @@ fn finding(builder: &mut Builder<'_>, rules: &[Rule], hit: &Hit) -> Result<(), U
 }
 
 fn notifications(builder: &mut Builder<'_>, invocation: &Invocation) -> Result<(), UnreadableReport> {
-    let both = [
-        &invocation.tool_execution_notifications,
-        &invocation.tool_configuration_notifications,
-    ];
+    let both = [&invocation.tool_execution_notifications, &invocation.tool_configuration_notifications];
     let mut located = false;
     for notification in both.into_iter().flatten() {
         let level = notification.level.as_deref().unwrap_or("warning");
         let text = notification.message.text.as_deref().unwrap_or("no reason given");
-        let places = notification
-            .locations
-            .iter()
-            .filter_map(|place| place.physical_location.as_ref());
+        let places = notification.locations.iter().filter_map(|place| place.physical_location.as_ref());
         for path in places.filter_map(|place| path(&place.artifact_location)) {
             if matches!(level, "warning" | "error") {
                 located = true;
@@ -218,10 +201,7 @@ fn notifications(builder: &mut Builder<'_>, invocation: &Invocation) -> Result<(
 fn range(range: &Range) -> Option<Region> {
     // §3.30.7: an absent endLine is startLine.
     let end_line = range.end_line.or(range.end_column.and(range.start_line));
-    region(
-        (range.start_line, range.start_column),
-        (end_line, range.end_column),
-    )
+    region((range.start_line, range.start_column), (end_line, range.end_column))
 }
 
 /// The path in `file:///a%20b`, `/a b` or `a%20b`.
@@ -246,9 +226,7 @@ fn path(uri: &Uri) -> Option<String> {
 }
 
 fn hexadecimal(text: &[u8]) -> Option<u8> {
-    let digits = text
-        .get(..2)
-        .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+    let digits = text.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
     u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 

@@ -45,17 +45,9 @@ fn a_result_takes_from_its_rule_what_it_does_not_say() {
     let report = read_sarif(&format!(r#"{RULES}, "results": [{HIT}}}]"#)).expect("it is readable");
     let finding = &report.findings[0];
     assert_eq!((finding.rule.as_str(), finding.severity), ("R1", Severity::High));
-    assert_eq!(
-        (finding.cwe.as_slice(), finding.help.as_deref()),
-        ([79].as_slice(), Some("about:r1"))
-    );
+    assert_eq!((finding.cwe.as_slice(), finding.help.as_deref()), ([79].as_slice(), Some("about:r1")));
     assert_eq!(finding.location.path, "a b.py");
-    let region = Region {
-        start_line: 3,
-        start_column: Some(5),
-        end_line: Some(3),
-        end_column: Some(9),
-    };
+    let region = Region { start_line: 3, start_column: Some(5), end_line: Some(3), end_column: Some(9) };
     assert_eq!(finding.location.region, Some(region));
 }
 
@@ -72,14 +64,9 @@ fn a_report_that_lists_no_target_files_proves_no_clean_run() {
     assert_eq!(report.examined, Examined::Unproven);
     let artifacts =
         r#"[{"location": {"uri": "a.py"}, "roles": ["analysisTarget"]}, {"location": {"uri": "rules.yml"}}]"#;
-    let report = read_sarif(&format!(
-        r#""rules": []}}}}, "results": [], "artifacts": {artifacts}"#
-    ))
-    .expect("it is readable");
-    assert_eq!(
-        report.examined,
-        Examined::Files(BTreeSet::from(["a.py".to_owned()]))
-    );
+    let report = read_sarif(&format!(r#""rules": []}}}}, "results": [], "artifacts": {artifacts}"#))
+        .expect("it is readable");
+    assert_eq!(report.examined, Examined::Files(BTreeSet::from(["a.py".to_owned()])));
 }
 
 #[test]
@@ -95,9 +82,7 @@ fn a_file_that_could_not_be_read_is_a_gap() {
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": "a.py"}}}]}"#;
     let invocation =
         format!(r#"{{"executionSuccessful": false, "toolExecutionNotifications": [{notification}]}}"#);
-    let report = read_sarif(&format!(
-        r#""rules": []}}}}, "results": [], "invocations": [{invocation}]"#
-    ));
+    let report = read_sarif(&format!(r#""rules": []}}}}, "results": [], "invocations": [{invocation}]"#));
     let report = report.expect("the rest is believed");
     assert_eq!(report.gaps[0].path, "a.py");
     assert_eq!(report.gaps[0].why, "syntax error");

@@ -47,17 +47,10 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
     if !canary_found || !text.ends_with('\n') {
         let said = last_line(&log);
         let detail = format!("the report does not hold the planted finding; vulture said: {said}");
-        let reason = if text.is_empty() {
-            FailureReason::EmptyReport
-        } else {
-            FailureReason::NoProofOfWork
-        };
+        let reason = if text.is_empty() { FailureReason::EmptyReport } else { FailureReason::NoProofOfWork };
         return Err(unreadable(reason, detail));
     }
-    for line in log
-        .lines()
-        .filter(|line| !line.trim().is_empty() && *line != ADVICE)
-    {
+    for line in log.lines().filter(|line| !line.trim().is_empty() && *line != ADVICE) {
         complaint(&mut builder, line).ok_or_else(|| {
             let detail = format!("vulture complained in words the parser does not know: {line}");
             unreadable(FailureReason::NoProofOfWork, detail)
@@ -71,12 +64,7 @@ fn dead_code(line: &str) -> Option<DeadCode<'_>> {
     let (rest, confidence) = line.strip_suffix(" confidence)")?.rsplit_once(" (")?;
     let (place, message) = rest.split_once(": ")?;
     let (path, line) = place.rsplit_once(':')?;
-    Some(DeadCode {
-        path,
-        line: line.parse().ok()?,
-        message,
-        confidence,
-    })
+    Some(DeadCode { path, line: line.parse().ok()?, message, confidence })
 }
 
 /// `unused function 'name'` → `unused-function`; `unreachable code after 'return'` → `unreachable-code-after`.

@@ -51,22 +51,14 @@ impl Server for Actor {
     type Arguments = (usize, Shared);
 
     async fn init((child, shared): Self::Arguments, _: &Context<Word>) -> Result<Self, StartError> {
-        shared
-            .trace
-            .lock()
-            .unwrap()
-            .push(format!("start {}", name(child)));
+        shared.trace.lock().unwrap().push(format!("start {}", name(child)));
         let fault = {
             let mut faults = shared.faults.lock().unwrap();
             let faults = faults.entry(child).or_default();
             (!faults.is_empty()).then(|| faults.remove(0))
         };
         match fault {
-            None => Ok(Self {
-                child,
-                shared,
-                farewell: "killed",
-            }),
+            None => Ok(Self { child, shared, farewell: "killed" }),
             Some(Fault::Transient) => Err(StartError::Transient("transient".to_owned())),
             Some(Fault::Permanent) => Err(StartError::Permanent("permanent".to_owned())),
             Some(Fault::Ignore) => Err(StartError::Ignore),
@@ -99,11 +91,7 @@ impl Server for Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        self.shared
-            .trace
-            .lock()
-            .unwrap()
-            .push(format!("{} {}", self.farewell, name(self.child)));
+        self.shared.trace.lock().unwrap().push(format!("{} {}", self.farewell, name(self.child)));
     }
 }
 
@@ -118,27 +106,15 @@ struct World {
 impl World {
     async fn boot(history: &History) -> Self {
         let shared = Shared::default();
-        shared
-            .faults
-            .lock()
-            .unwrap()
-            .extend(history.faults.iter().cloned());
+        shared.faults.lock().unwrap().extend(history.faults.iter().cloned());
         let slots: Vec<Slot<Word>> = (0..super::history::NAMES).map(|_| Slot::new()).collect();
-        let mut spec = SupervisorSpec::new("modelled", history.strategy).intensity(Intensity {
-            restarts: RESTARTS_MAX,
-            period: PERIOD,
-        });
+        let mut spec = SupervisorSpec::new("modelled", history.strategy)
+            .intensity(Intensity { restarts: RESTARTS_MAX, period: PERIOD });
         for (child, &restart) in history.children.iter().enumerate() {
             spec = spec.child(Self::spec(child, restart, &slots, &shared));
         }
         let supervisor = Supervisor::start(spec).await.unwrap();
-        let mut world = Self {
-            supervisor,
-            strategy: history.strategy,
-            shared,
-            slots,
-            melted: None,
-        };
+        let mut world = Self { supervisor, strategy: history.strategy, shared, slots, melted: None };
         world.calm().await;
         world
     }
@@ -157,11 +133,9 @@ impl World {
         }
         let supervisor = &self.supervisor;
         let asked = match step {
-            &Step::Start(child, restart) => Some(
-                supervisor
-                    .start_child(Self::spec(child, restart, &self.slots, &self.shared))
-                    .await,
-            ),
+            &Step::Start(child, restart) => {
+                Some(supervisor.start_child(Self::spec(child, restart, &self.slots, &self.shared)).await)
+            }
             &Step::Terminate(child) => Some(supervisor.terminate_child(&name(child).into()).await),
             &Step::Restart(child) => Some(supervisor.restart_child(&name(child).into()).await),
             &Step::Delete(child) => Some(supervisor.delete_child(&name(child).into()).await),
@@ -242,10 +216,7 @@ impl World {
             trace.sort();
         }
         Picture {
-            table: rows
-                .iter()
-                .map(|child| (child.id.to_string(), child.status.word().to_owned()))
-                .collect(),
+            table: rows.iter().map(|child| (child.id.to_string(), child.status.word().to_owned())).collect(),
             trace,
             answer,
             melted: self.melted,
@@ -258,24 +229,15 @@ async fn agrees(history: &History) -> Result<(), TestCaseError> {
     prop_assert_eq!(world.picture(None), model.picture(None), "boot");
     for (at, step) in history.steps.iter().enumerate() {
         let (answer, expected) = (world.take(step).await, model.take(step));
-        prop_assert_eq!(
-            world.picture(answer),
-            model.picture(expected),
-            "step {}: {:?}",
-            at,
-            step
-        );
+        prop_assert_eq!(world.picture(answer), model.picture(expected), "step {}: {:?}", at, step);
     }
     Ok(())
 }
 
 #[test]
 fn hundreds_of_histories_of_the_actors_agree_with_otp() {
-    let mut runner = TestRunner::new(Config {
-        cases: HISTORIES,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner =
+        TestRunner::new(Config { cases: HISTORIES, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&history(), |mut history| {
         // Who is deaf hears no last word: it could only be killed, which is another step.
         let mut deaf = Vec::new();
@@ -287,11 +249,8 @@ fn hundreds_of_histories_of_the_actors_agree_with_otp() {
             Step::Crash(child) | Step::Finish(child) => !deaf.contains(child),
             _ => true,
         });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(agrees(&history))
     });
     if let Err(difference) = outcome {

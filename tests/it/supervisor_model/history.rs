@@ -87,23 +87,14 @@ pub fn history() -> impl proptest::strategy::Strategy<Value = History> {
     ];
     let children = prop::collection::vec(restart(), 0..NAMES);
     let first_faults = prop::collection::vec((0..NAMES, faults()), 0..2);
-    (
-        strategy,
-        children,
-        first_faults,
-        prop::collection::vec(step(), 1..30),
-    )
-        .prop_map(|(strategy, children, faults, steps)| {
+    (strategy, children, first_faults, prop::collection::vec(step(), 1..30)).prop_map(
+        |(strategy, children, faults, steps)| {
             let is_dynamic = matches!(strategy, Strategy::Dynamic { .. });
             // A dynamic supervisor begins empty.
             let children = if is_dynamic { Vec::new() } else { children };
-            History {
-                strategy,
-                children,
-                faults,
-                steps,
-            }
-        })
+            History { strategy, children, faults, steps }
+        },
+    )
 }
 
 pub fn name(child: usize) -> String {

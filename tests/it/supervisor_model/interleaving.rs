@@ -42,32 +42,22 @@ struct World {
 
 impl World {
     fn new(strategy: Strategy) -> Self {
-        let intensity = Intensity {
-            restarts: 6,
-            period: Duration::from_secs(20),
-        };
+        let intensity = Intensity { restarts: 6, period: Duration::from_secs(20) };
         let mut machine = Supervision::new(strategy, intensity);
         if !matches!(strategy, Strategy::Dynamic { .. }) {
-            for (child, restart) in [Restart::Permanent, Restart::Transient, Restart::Temporary]
-                .into_iter()
-                .enumerate()
+            for (child, restart) in
+                [Restart::Permanent, Restart::Transient, Restart::Temporary].into_iter().enumerate()
             {
                 let backoff = Backoff {
                     first: Duration::from_secs(1),
                     cap: Duration::from_secs(4),
                     steady: Duration::ZERO,
                 };
-                let shutdown = Shutdown::Drain {
-                    drain: Duration::from_secs(2),
-                    stop: Duration::from_secs(1),
-                };
+                let shutdown =
+                    Shutdown::Drain { drain: Duration::from_secs(2), stop: Duration::from_secs(1) };
                 assert!(machine.add(
                     name(child).into(),
-                    proctor::domain::supervision::Rules {
-                        backoff,
-                        shutdown,
-                        ..rules(restart)
-                    }
+                    proctor::domain::supervision::Rules { backoff, shutdown, ..rules(restart) }
                 ));
             }
         }
@@ -87,10 +77,7 @@ impl World {
     }
 
     fn moment(&self) -> Moment {
-        Moment {
-            now: self.now,
-            jitter: Jitter(128),
-        }
+        Moment { now: self.now, jitter: Jitter(128) }
     }
 
     fn step(&mut self, event: Event) {
@@ -111,11 +98,9 @@ impl World {
             6 => self.ask(|machine, ticket, moment| machine.terminate_child(&child, ticket, moment)),
             7 => self.ask(|machine, ticket, moment| machine.restart_child(&child, ticket, moment)),
             8 => drop(self.machine.delete_child(&child)),
-            9 if to.is_multiple_of(8) => self.step(if to.is_multiple_of(64) {
-                Event::Hurry
-            } else {
-                Event::Stop
-            }),
+            9 if to.is_multiple_of(8) => {
+                self.step(if to.is_multiple_of(64) { Event::Hurry } else { Event::Stop })
+            }
             9 | 10 => self.the_past_repeats(to),
             _ => self.a_life_ends(to, Exit::Abnormal("crash".to_owned())),
         }
@@ -217,10 +202,7 @@ impl World {
 
     /// Who depends on whom: nobody starts before those it depends on are up, or down for good.
     fn assert_turn_of(&self, id: &ChildId) {
-        if matches!(
-            self.machine.strategy(),
-            Strategy::RestForOne | Strategy::OneForAll
-        ) {
+        if matches!(self.machine.strategy(), Strategy::RestForOne | Strategy::OneForAll) {
             let before = self.machine.children().take_while(|child| child.id != *id);
             let mut late =
                 before.filter(|child| ["pending", "starting", "restarting"].contains(&child.status.word()));
@@ -250,16 +232,10 @@ fn ten_thousand_interleavings_keep_order_and_come_to_an_end() {
         Just(Strategy::OneForAll),
         Just(Strategy::Dynamic { cap: 4 }),
     ];
-    let chaos = (
-        strategy,
-        prop::collection::vec((any::<u16>(), any::<u16>()), 1..80),
-    )
+    let chaos = (strategy, prop::collection::vec((any::<u16>(), any::<u16>()), 1..80))
         .prop_map(|(strategy, picks)| Chaos { strategy, picks });
-    let mut runner = TestRunner::new(Config {
-        cases: 10_000,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner =
+        TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&chaos, |chaos| {
         let mut world = World::new(chaos.strategy);
         for (what, to) in chaos.picks {

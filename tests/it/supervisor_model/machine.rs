@@ -17,12 +17,7 @@ use super::history::{
 use super::model::Model;
 
 pub fn rules(restart: Restart) -> Rules {
-    Rules {
-        restart,
-        shutdown: Shutdown::Stop(STOP_PATIENCE),
-        backoff: Backoff::NONE,
-        ..Rules::WORKER
-    }
+    Rules { restart, shutdown: Shutdown::Stop(STOP_PATIENCE), backoff: Backoff::NONE, ..Rules::WORKER }
 }
 
 /// The machine, and the children it believes to have.
@@ -43,18 +38,12 @@ struct World {
 
 impl World {
     fn boot(history: &History) -> Self {
-        let intensity = Intensity {
-            restarts: RESTARTS_MAX,
-            period: PERIOD,
-        };
+        let intensity = Intensity { restarts: RESTARTS_MAX, period: PERIOD };
         let mut machine = Supervision::new(history.strategy, intensity);
         for (child, &restart) in history.children.iter().enumerate() {
             assert!(machine.add(name(child).into(), rules(restart)));
         }
-        let faults = history
-            .faults
-            .iter()
-            .map(|(child, faults)| (name(*child).into(), faults.clone()));
+        let faults = history.faults.iter().map(|(child, faults)| (name(*child).into(), faults.clone()));
         let mut world = Self {
             machine,
             now: Duration::ZERO,
@@ -81,10 +70,7 @@ impl World {
         let (ticket, moment) = (Ticket(0), self.moment());
         let asked = match step {
             &Step::Start(child, restart) => {
-                Some(
-                    self.machine
-                        .start_child(name(child).into(), rules(restart), ticket, moment),
-                )
+                Some(self.machine.start_child(name(child).into(), rules(restart), ticket, moment))
             }
             &Step::Terminate(child) => {
                 Some(self.machine.terminate_child(&name(child).into(), ticket, moment))
@@ -154,10 +140,7 @@ impl World {
                 let actions = self.machine.step(event, self.moment());
                 self.carry_out(actions);
             }
-            let is_stopping = self
-                .machine
-                .children()
-                .any(|child| child.status.word() == "stopping");
+            let is_stopping = self.machine.children().any(|child| child.status.word() == "stopping");
             match self.timers.iter().map(|timer| timer.0).min() {
                 Some(due) if is_stopping => self.pass(due.saturating_sub(self.now)),
                 _ => return,
@@ -198,10 +181,7 @@ impl World {
         self.trace.push(format!("start {id}"));
         let faults = self.faults.entry(id.clone()).or_default();
         self.events.push_back(if faults.is_empty() {
-            assert!(
-                self.living.insert(id.clone(), generation).is_none(),
-                "{id} lives twice"
-            );
+            assert!(self.living.insert(id.clone(), generation).is_none(), "{id} lives twice");
             Event::Started(id, generation)
         } else {
             let error = match faults.remove(0) {
@@ -225,10 +205,7 @@ impl World {
     }
 
     fn moment(&self) -> Moment {
-        Moment {
-            now: self.now,
-            jitter: Jitter::default(),
-        }
+        Moment { now: self.now, jitter: Jitter::default() }
     }
 
     fn picture(&mut self, answer: Option<Reply>) -> Picture {
@@ -236,19 +213,12 @@ impl World {
             (child.id.to_string(), child.status.word().to_owned())
         };
         let mut trace = std::mem::take(&mut self.trace);
-        if matches!(
-            self.machine.strategy(),
-            proctor::domain::supervision::Strategy::Dynamic { .. }
-        ) && self.melted.is_some()
+        if matches!(self.machine.strategy(), proctor::domain::supervision::Strategy::Dynamic { .. })
+            && self.melted.is_some()
         {
             trace.sort();
         }
-        Picture {
-            table: self.machine.children().map(row).collect(),
-            trace,
-            answer,
-            melted: self.melted,
-        }
+        Picture { table: self.machine.children().map(row).collect(), trace, answer, melted: self.melted }
     }
 
     /// What is past is past: no event of an earlier life changes anything.
@@ -257,17 +227,9 @@ impl World {
             if matches!(event, Event::Stop) || self.is_of_now(&event) {
                 continue;
             }
-            let before: Vec<String> = self
-                .machine
-                .children()
-                .map(|child| format!("{child:?}"))
-                .collect();
+            let before: Vec<String> = self.machine.children().map(|child| format!("{child:?}")).collect();
             let actions = self.machine.step(event.clone(), self.moment());
-            let after: Vec<String> = self
-                .machine
-                .children()
-                .map(|child| format!("{child:?}"))
-                .collect();
+            let after: Vec<String> = self.machine.children().map(|child| format!("{child:?}")).collect();
             assert_eq!(before, after, "{event:?}");
             assert!(
                 actions.iter().all(|action| matches!(action, Action::Kill(..))),
@@ -303,13 +265,7 @@ fn agrees(history: &History) -> Result<(), TestCaseError> {
     prop_assert_eq!(world.picture(None), model.picture(None), "boot");
     for (at, step) in history.steps.iter().enumerate() {
         let (answer, expected) = (world.take(step), model.take(step));
-        prop_assert_eq!(
-            world.picture(answer),
-            model.picture(expected),
-            "step {}: {:?}",
-            at,
-            step
-        );
+        prop_assert_eq!(world.picture(answer), model.picture(expected), "step {}: {:?}", at, step);
     }
     world.repeat_the_past();
     Ok(())
@@ -317,11 +273,8 @@ fn agrees(history: &History) -> Result<(), TestCaseError> {
 
 #[test]
 fn ten_thousand_histories_of_the_machine_agree_with_otp() {
-    let mut runner = TestRunner::new(Config {
-        cases: 10_000,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner =
+        TestRunner::new(Config { cases: 10_000, failure_persistence: None, ..Config::default() });
     if let Err(difference) = runner.run(&history(), |history| agrees(&history)) {
         panic!("{difference}");
     }

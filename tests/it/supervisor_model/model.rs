@@ -34,11 +34,7 @@ pub struct Model {
 
 impl Model {
     pub fn boot(history: &History) -> Self {
-        let child = |(id, &restart): (usize, &Restart)| Child {
-            id,
-            restart,
-            state: State::Wanted,
-        };
+        let child = |(id, &restart): (usize, &Restart)| Child { id, restart, state: State::Wanted };
         let mut model = Self {
             strategy: history.strategy,
             children: history.children.iter().enumerate().map(child).collect(),
@@ -69,9 +65,7 @@ impl Model {
                 None
             }
             &Step::GoDeaf(id) => {
-                if self
-                    .position(id)
-                    .is_some_and(|at| self.children[at].state == State::Up)
+                if self.position(id).is_some_and(|at| self.children[at].state == State::Up)
                     && !self.deaf.contains(&id)
                 {
                     self.deaf.push(id);
@@ -101,11 +95,7 @@ impl Model {
             trace.sort();
         }
         Picture {
-            table: self
-                .children
-                .iter()
-                .map(|child| (name(child.id), word(child).to_owned()))
-                .collect(),
+            table: self.children.iter().map(|child| (name(child.id), word(child).to_owned())).collect(),
             trace,
             answer,
             melted: self.melted,
@@ -122,11 +112,7 @@ impl Model {
         if matches!(self.strategy, Strategy::Dynamic { cap } if self.children.len() >= cap) {
             return Reply::AtCap;
         }
-        self.children.push(Child {
-            id,
-            restart,
-            state: State::Down("new"),
-        });
+        self.children.push(Child { id, restart, state: State::Down("new") });
         match self.start(self.children.len() - 1) {
             Ok(()) => Reply::Done,
             Err(Fault::Ignore) => {
@@ -188,9 +174,7 @@ impl Model {
     }
 
     fn ends_by_itself(&mut self, id: usize, abnormal: bool) -> Option<Reply> {
-        let at = self
-            .position(id)
-            .filter(|&at| self.children[at].state == State::Up)?;
+        let at = self.position(id).filter(|&at| self.children[at].state == State::Up)?;
         self.trace.push(format!("down {}", name(id)));
         self.deaf.retain(|&deaf| deaf != id);
         match self.children[at].restart {
@@ -231,11 +215,7 @@ impl Model {
     }
 
     fn start_wanted(&mut self) {
-        while let Some(at) = self
-            .children
-            .iter()
-            .position(|child| child.state == State::Wanted)
-        {
+        while let Some(at) = self.children.iter().position(|child| child.state == State::Wanted) {
             if self.melted.is_some() {
                 return;
             }
@@ -295,8 +275,7 @@ impl Model {
             }
         }
         if matches!(self.strategy, Strategy::Dynamic { .. }) {
-            self.children
-                .retain(|child| child.state == State::Down("unavailable"));
+            self.children.retain(|child| child.state == State::Down("unavailable"));
         }
     }
 

@@ -12,16 +12,11 @@ const LONG: Duration = Duration::from_secs(3600);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sibling_blocked_in_sync_code() {
     let world = World::default();
-    let blocked = world
-        .child("blocked")
-        .shutdown(Shutdown::Stop(Duration::from_millis(20)));
+    let blocked = world.child("blocked").shutdown(Shutdown::Stop(Duration::from_millis(20)));
     let supervisor = supervisor(Strategy::OneForAll, vec![blocked, world.child("crashing")]).await;
     world.told();
     let began = Instant::now();
-    world
-        .probe("blocked")
-        .try_send(Say::Block(Duration::from_millis(300)))
-        .unwrap();
+    world.probe("blocked").try_send(Say::Block(Duration::from_millis(300))).unwrap();
     until(|| world.probe("blocked").depth() == 1).await;
     world.crash("crashing").await;
     until(|| world.count("up crashing") == 1).await;
@@ -42,11 +37,7 @@ async fn double_fault_during_restart() {
     for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
         let world = World::default();
         let slow = |nth| {
-            if nth == 2 {
-                Init::Slow(Duration::from_secs(5))
-            } else {
-                Init::Fine
-            }
+            if nth == 2 { Init::Slow(Duration::from_secs(5)) } else { Init::Fine }
         };
         let group = vec![world.child("a"), world.scripted("b", slow), world.child("c")];
         let supervisor = supervisor(strategy, group).await;
@@ -60,10 +51,7 @@ async fn double_fault_during_restart() {
             (2, 3),
             "the second start was given up: {strategy:?}"
         );
-        assert_eq!(
-            world.births("a"),
-            if strategy == Strategy::OneForAll { 3 } else { 2 }
-        );
+        assert_eq!(world.births("a"), if strategy == Strategy::OneForAll { 3 } else { 2 });
     }
 }
 
@@ -72,37 +60,24 @@ async fn double_fault_during_restart() {
 async fn crash_of_the_doomed_is_not_counted() {
     let world = World::default();
     let slow_to_stop = world.child("c").shutdown(Shutdown::Stop(Duration::from_secs(10)));
-    let supervisor = supervisor_within(
-        1,
-        Strategy::OneForAll,
-        vec![world.child("a"), world.child("b"), slow_to_stop],
-    )
-    .await;
-    world
-        .probe("c")
-        .try_send(Say::Sleep(Duration::from_secs(5)))
-        .unwrap();
+    let supervisor =
+        supervisor_within(1, Strategy::OneForAll, vec![world.child("a"), world.child("b"), slow_to_stop])
+            .await;
+    world.probe("c").try_send(Say::Sleep(Duration::from_secs(5))).unwrap();
     calm().await;
     world.crash("a").await;
     calm().await;
     world.crash("b").await;
     until(|| children(&supervisor) == ["a: running", "b: running", "c: running"]).await;
-    assert_eq!(
-        (world.births("a"), world.births("b"), world.births("c")),
-        (2, 2, 2)
-    );
+    assert_eq!((world.births("a"), world.births("b"), world.births("c")), (2, 2, 2));
 }
 
 /// A hundred children crash as fast as they come up, without any bound but the request to stop.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restart_storm_does_not_starve_shutdown() {
     let world = World::default();
-    let storm = (0..100)
-        .map(|n| world.scripted(&format!("child{n}"), |_| Init::Transient))
-        .collect();
-    let supervisor = Supervisor::start(table(u32::MAX, Strategy::OneForOne, storm))
-        .await
-        .unwrap();
+    let storm = (0..100).map(|n| world.scripted(&format!("child{n}"), |_| Init::Transient)).collect();
+    let supervisor = Supervisor::start(table(u32::MAX, Strategy::OneForOne, storm)).await.unwrap();
     until(|| world.births("child99") > 5).await;
     let began = Instant::now();
     assert_eq!(supervisor.shutdown(Duration::from_secs(20)).await, Ended::Stopped);
@@ -116,10 +91,7 @@ async fn permanent_failure_is_not_retried() {
     let missing = world.scripted("tool", |nth| if nth < 3 { Init::Permanent } else { Init::Fine });
     let supervisor = supervisor_within(0, Strategy::RestForOne, vec![missing, world.child("rest")]).await;
     assert_eq!(children(&supervisor), ["tool: unavailable", "rest: running"]);
-    assert_eq!(
-        supervisor.which_children()[0].unavailable(),
-        Some("no such binary")
-    );
+    assert_eq!(supervisor.which_children()[0].unavailable(), Some("no such binary"));
     tokio::time::sleep(LONG).await;
     assert_eq!(world.births("tool"), 1);
     supervisor.restart_child(&"tool".into()).await.unwrap_err();
@@ -131,11 +103,7 @@ async fn permanent_failure_is_not_retried() {
 async fn permanent_failure_of_an_essential_child_melts() {
     let world = World::default();
     let store = world.scripted("store", |_| Init::Permanent).essential();
-    let spec = table(
-        9,
-        Strategy::RestForOne,
-        vec![world.child("first"), store, world.child("rest")],
-    );
+    let spec = table(9, Strategy::RestForOne, vec![world.child("first"), store, world.child("rest")]);
     let supervisor = Supervisor::start(spec).await.unwrap();
     let why = "store is essential and cannot start: no such binary".to_owned();
     assert_eq!(supervisor.booted().await, Err(Ended::Melted(why)));
@@ -173,9 +141,7 @@ async fn a_killed_supervisor_leaves_no_orphan() {
     let world = World::default();
     let slot = SupervisorSlot::new();
     let inner = world.child("leaf");
-    let sub = ChildSpec::supervisor("sub", &slot, move || {
-        table(1, Strategy::OneForOne, vec![inner.clone()])
-    });
+    let sub = ChildSpec::supervisor("sub", &slot, move || table(1, Strategy::OneForOne, vec![inner.clone()]));
     let root = supervisor(Strategy::OneForOne, vec![sub]).await;
     let (leaf, first) = (world.probe("leaf"), slot.get().unwrap());
     first.kill();
@@ -191,22 +157,12 @@ async fn a_killed_supervisor_leaves_no_orphan() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stuck_thread_does_not_hang_the_shutdown() {
     let world = World::default();
-    let supervisor = supervisor(
-        Strategy::OneForOne,
-        vec![world.child("stuck").shutdown(Shutdown::Kill)],
-    )
-    .await;
-    world
-        .probe("stuck")
-        .try_send(Say::Block(Duration::from_secs(7)))
-        .unwrap();
+    let supervisor =
+        supervisor(Strategy::OneForOne, vec![world.child("stuck").shutdown(Shutdown::Kill)]).await;
+    world.probe("stuck").try_send(Say::Block(Duration::from_secs(7))).unwrap();
     let began = Instant::now();
     assert_eq!(supervisor.shutdown(LONG).await, Ended::Stopped);
-    assert!(
-        (4..7).contains(&began.elapsed().as_secs()),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!((4..7).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     assert_eq!(
         supervisor.which_children()[0].last_failure.as_deref(),
         Some("did not die after a kill: abandoned")
@@ -219,23 +175,14 @@ async fn a_crash_never_spreads() {
     let world = World::default();
     let supervisor = supervisor(DYNAMIC, vec![]).await;
     for n in 0..1_000 {
-        supervisor
-            .start_child(world.temporary(&format!("child{n}")))
-            .await
-            .unwrap();
+        supervisor.start_child(world.temporary(&format!("child{n}"))).await.unwrap();
     }
     for n in (0..1_000).step_by(4) {
         world.probe(&format!("child{n}")).try_send(Say::Panic).unwrap();
     }
     until(|| supervisor.count_children().active == 750).await;
     for n in (0..1_000).filter(|n| n % 4 != 0) {
-        assert_eq!(
-            world
-                .probe(&format!("child{n}"))
-                .call(Say::Ping, Duration::from_secs(1))
-                .await,
-            Ok(())
-        );
+        assert_eq!(world.probe(&format!("child{n}")).call(Say::Ping, Duration::from_secs(1)).await, Ok(()));
     }
 }
 

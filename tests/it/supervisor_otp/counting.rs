@@ -13,11 +13,7 @@ use super::probe::{
 
 fn path(node: &TreeNode) -> String {
     let inner: Vec<String> = node.children.iter().map(path).collect();
-    if inner.is_empty() {
-        node.id.clone()
-    } else {
-        format!("{}({})", node.id, inner.join(" "))
-    }
+    if inner.is_empty() { node.id.clone() } else { format!("{}({})", node.id, inner.join(" ")) }
 }
 
 /// A tree of supervisors: crashes at each level, escalation from level to level, and its picture at any time.
@@ -31,20 +27,13 @@ async fn tree() {
     let outer = ChildSpec::supervisor("outer", &SupervisorSlot::new(), move || {
         table(1, Strategy::OneForAll, vec![inner.clone()])
     });
-    let root = supervisor_within(
-        1,
-        Strategy::RestForOne,
-        vec![world.child("base"), outer, world.child("top")],
-    )
-    .await;
+    let root =
+        supervisor_within(1, Strategy::RestForOne, vec![world.child("base"), outer, world.child("top")])
+            .await;
     assert_eq!(path(&root.tree()), "sup_test(base outer(inner(leaf)) top)");
     let first = inner_slot.get().unwrap();
     world.crash_and_recover("leaf").await;
-    assert!(
-        inner_slot
-            .get()
-            .is_some_and(|inner| inner.tree().children[0].restarts == 1)
-    );
+    assert!(inner_slot.get().is_some_and(|inner| inner.tree().children[0].restarts == 1));
     // The second crash melts `inner`; `outer` restarts it whole, and `top` never hears of it.
     world.told();
     world.crash_and_recover("leaf").await;
@@ -58,40 +47,19 @@ async fn tree() {
     until(|| world.count("up top") == 1).await;
     assert_eq!(
         world.told(),
-        [
-            "down leaf",
-            "terminate top",
-            "down top",
-            "start leaf",
-            "up leaf",
-            "start top",
-            "up top"
-        ]
+        ["down leaf", "terminate top", "down top", "start leaf", "up leaf", "start top", "up top"]
     );
     calm().await;
     let tree = root.tree();
     assert_eq!(path(&tree), "sup_test(base outer(inner(leaf)) top)");
-    assert_eq!(
-        (tree.children[1].restarts, tree.children[1].state.as_str()),
-        (1, "running")
-    );
+    assert_eq!((tree.children[1].restarts, tree.children[1].state.as_str()), (1, "running"));
     assert!(
-        tree.children[1]
-            .last_failure
-            .as_deref()
-            .is_some_and(|why| why.contains("too many restarts: inner"))
+        tree.children[1].last_failure.as_deref().is_some_and(|why| why.contains("too many restarts: inner"))
     );
     assert_eq!(root.shutdown(Duration::from_secs(60)).await, Ended::Stopped);
     assert_eq!(
         world.told(),
-        [
-            "terminate top",
-            "down top",
-            "terminate leaf",
-            "down leaf",
-            "terminate base",
-            "down base"
-        ]
+        ["terminate top", "down top", "terminate leaf", "down leaf", "terminate base", "down base"]
     );
 }
 
@@ -100,17 +68,11 @@ async fn count_children() {
     let world = World::default();
     let supervisor = supervisor(DYNAMIC, vec![]).await;
     for n in 0..1_000 {
-        supervisor
-            .start_child(world.child(&format!("child{n}")))
-            .await
-            .unwrap();
+        supervisor.start_child(world.child(&format!("child{n}"))).await.unwrap();
         assert_eq!(counts(&supervisor), [n + 1, n + 1, 0, n + 1]);
     }
     for n in 0..1_000 {
-        supervisor
-            .terminate_child(&format!("child{n}").into())
-            .await
-            .unwrap();
+        supervisor.terminate_child(&format!("child{n}").into()).await.unwrap();
         assert_eq!(counts(&supervisor), [999 - n, 999 - n, 0, 999 - n]);
     }
 }
@@ -135,28 +97,16 @@ async fn count_children_supervisor() {
 #[tokio::test(start_paused = true)]
 async fn count_restarting_children() {
     let world = World::default();
-    let backoff = Backoff {
-        first: Duration::from_secs(10),
-        cap: Duration::from_secs(10),
-        steady: Duration::ZERO,
-    };
+    let backoff =
+        Backoff { first: Duration::from_secs(10), cap: Duration::from_secs(10), steady: Duration::ZERO };
     let supervisor = supervisor(DYNAMIC, vec![]).await;
-    supervisor
-        .start_child(world.child("a").backoff(backoff))
-        .await
-        .unwrap();
+    supervisor.start_child(world.child("a").backoff(backoff)).await.unwrap();
     supervisor.start_child(world.child("b")).await.unwrap();
     world.crash("a").await;
     calm().await;
-    assert_eq!(
-        (counts(&supervisor), children(&supervisor)[0].as_str()),
-        ([2, 1, 0, 2], "a: restarting")
-    );
+    assert_eq!((counts(&supervisor), children(&supervisor)[0].as_str()), ([2, 1, 0, 2], "a: restarting"));
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(
-        (counts(&supervisor), children(&supervisor)[0].as_str()),
-        ([2, 2, 0, 2], "a: running")
-    );
+    assert_eq!((counts(&supervisor), children(&supervisor)[0].as_str()), ([2, 2, 0, 2], "a: running"));
 }
 
 /// Ten thousand temporary children come and go; nothing is kept of them.
@@ -166,17 +116,11 @@ async fn simple_one_for_one_scale_many_temporary_children() {
     let supervisor = supervisor(DYNAMIC, vec![]).await;
     let began = std::time::Instant::now();
     for n in 0..10_000 {
-        supervisor
-            .start_child(world.temporary(&format!("child{n}")))
-            .await
-            .unwrap();
+        supervisor.start_child(world.temporary(&format!("child{n}"))).await.unwrap();
     }
     assert_eq!(counts(&supervisor), [10_000, 10_000, 0, 10_000]);
     for n in 0..10_000 {
-        world
-            .probe(&format!("child{n}"))
-            .try_send(Say::End(proctor::actors::server::Stop::Normal))
-            .unwrap();
+        world.probe(&format!("child{n}")).try_send(Say::End(proctor::actors::server::Stop::Normal)).unwrap();
     }
     until(|| counts(&supervisor) == [0, 0, 0, 0]).await;
     // OTP compares 1,000 with 10,000; a quadratic table would take minutes here.
@@ -187,9 +131,7 @@ async fn simple_one_for_one_scale_many_temporary_children() {
 #[tokio::test(start_paused = true)]
 async fn tree_shows_the_living() {
     let world = World::default();
-    let down = world
-        .scripted("down", |_| Init::Permanent)
-        .restart(Restart::Permanent);
+    let down = world.scripted("down", |_| Init::Permanent).restart(Restart::Permanent);
     let supervisor = supervisor(Strategy::OneForOne, vec![world.child("busy"), down]).await;
     let probe = world.probe("busy");
     for _ in 0..20 {
@@ -198,22 +140,13 @@ async fn tree_shows_the_living() {
     tokio::time::sleep(Duration::from_secs(7)).await;
     let tree = supervisor.tree();
     let actor = tree.children[0].actor.as_ref().unwrap();
-    assert_eq!(
-        (actor.mailbox.depth, actor.mailbox.limit, actor.mailbox.refused),
-        (16, 16, 4)
-    );
+    assert_eq!((actor.mailbox.depth, actor.mailbox.limit, actor.mailbox.refused), (16, 16, 4));
     assert_eq!((actor.name.as_str(), actor.handling_ms), ("probe", Some(7_000)));
     assert_eq!(
-        (
-            tree.children[1].state.as_str(),
-            tree.children[1].last_failure.as_deref()
-        ),
+        (tree.children[1].state.as_str(), tree.children[1].last_failure.as_deref()),
         ("unavailable", Some("no such binary"))
     );
-    assert_eq!(
-        tree.walk().map(|node| node.id.as_str()).collect::<Vec<_>>(),
-        ["sup_test", "busy", "down"]
-    );
+    assert_eq!(tree.walk().map(|node| node.id.as_str()).collect::<Vec<_>>(), ["sup_test", "busy", "down"]);
     let read: TreeNode = serde_json::from_str(&serde_json::to_string(&tree).unwrap()).unwrap();
     assert_eq!(read, tree);
 }

@@ -44,23 +44,15 @@ async fn one_for_all_escalation() {
     world.told();
     world.crash("b").await;
     assert!(matches!(supervisor.wait().await, Ended::Melted(_)));
-    assert_eq!(
-        world.told(),
-        ["down b", "terminate c", "down c", "terminate a", "down a"]
-    );
+    assert_eq!(world.told(), ["down b", "terminate c", "down c", "terminate a", "down a"]);
 }
 
 /// While the group is restarted another child fails to start: the group is stopped again, and tried again.
 #[tokio::test(start_paused = true)]
 async fn one_for_all_other_child_fails_restart() {
     let world = World::default();
-    let fails_twice = world.scripted("b", |nth| {
-        if (2..=3).contains(&nth) {
-            Init::Transient
-        } else {
-            Init::Fine
-        }
-    });
+    let fails_twice =
+        world.scripted("b", |nth| if (2..=3).contains(&nth) { Init::Transient } else { Init::Fine });
     let group = vec![world.child("a"), fails_twice, world.child("c")];
     let supervisor = supervisor_within(3, Strategy::OneForAll, group).await;
     world.told();
@@ -103,18 +95,7 @@ async fn rest_for_one() {
     world.told();
     world.crash_and_recover("b").await;
     until(|| world.count("up c") == 1).await;
-    assert_eq!(
-        world.told(),
-        [
-            "down b",
-            "terminate c",
-            "down c",
-            "start b",
-            "up b",
-            "start c",
-            "up c"
-        ]
-    );
+    assert_eq!(world.told(), ["down b", "terminate c", "down c", "start b", "up b", "start c", "up c"]);
     world.crash_and_recover("c").await;
     assert_eq!(world.told(), ["down c", "start c", "up c"]);
     calm().await;
@@ -130,10 +111,7 @@ async fn rest_for_one_escalation() {
     world.told();
     world.crash("b").await;
     assert!(matches!(supervisor.wait().await, Ended::Melted(_)));
-    assert_eq!(
-        world.told(),
-        ["down b", "terminate c", "down c", "terminate a", "down a"]
-    );
+    assert_eq!(world.told(), ["down b", "terminate c", "down c", "terminate a", "down a"]);
 }
 
 /// While the rest is restarted a later child fails to start: those before it stay up, it is tried again.

@@ -16,10 +16,7 @@ fn slow_to_return(nth: usize) -> Init {
 async fn answers_and_stops(world: &World, supervisor: Supervisor, hanging: &str) {
     let began = Instant::now();
     let refused = supervisor.restart_child(&hanging.into()).await;
-    assert_eq!(
-        refused,
-        Err(ChildError::Refused(Refusal::InTransition(hanging.into())))
-    );
+    assert_eq!(refused, Err(ChildError::Refused(Refusal::InTransition(hanging.into()))));
     assert_eq!(
         supervisor.terminate_child(&"nobody".into()).await,
         Err(ChildError::Refused(Refusal::NotFound("nobody".into())))
@@ -33,11 +30,7 @@ async fn answers_and_stops(world: &World, supervisor: Supervisor, hanging: &str)
 #[tokio::test(start_paused = true)]
 async fn hanging_restart_loop() {
     let world = World::default();
-    let supervisor = supervisor(
-        Strategy::OneForOne,
-        vec![world.scripted("child1", slow_to_return)],
-    )
-    .await;
+    let supervisor = supervisor(Strategy::OneForOne, vec![world.scripted("child1", slow_to_return)]).await;
     world.crash("child1").await;
     calm().await;
     assert_eq!(children(&supervisor), ["child1: starting"]);
@@ -47,18 +40,11 @@ async fn hanging_restart_loop() {
 #[tokio::test(start_paused = true)]
 async fn hanging_restart_loop_rest_for_one() {
     let world = World::default();
-    let group = vec![
-        world.child("child1"),
-        world.scripted("child2", slow_to_return),
-        world.child("child3"),
-    ];
+    let group = vec![world.child("child1"), world.scripted("child2", slow_to_return), world.child("child3")];
     let supervisor = supervisor(Strategy::RestForOne, group).await;
     world.crash("child1").await;
     calm().await;
-    assert_eq!(
-        children(&supervisor),
-        ["child1: running", "child2: starting", "child3: pending"]
-    );
+    assert_eq!(children(&supervisor), ["child1: running", "child2: starting", "child3: pending"]);
     answers_and_stops(&world, supervisor, "child2").await;
     assert_eq!(world.count("terminate child1"), 1);
 }
@@ -67,10 +53,7 @@ async fn hanging_restart_loop_rest_for_one() {
 async fn hanging_restart_loop_simple() {
     let world = World::default();
     let supervisor = supervisor(DYNAMIC, vec![]).await;
-    supervisor
-        .start_child(world.scripted("child1", slow_to_return))
-        .await
-        .unwrap();
+    supervisor.start_child(world.scripted("child1", slow_to_return)).await.unwrap();
     world.crash("child1").await;
     calm().await;
     answers_and_stops(&world, supervisor, "child1").await;
@@ -80,25 +63,15 @@ async fn hanging_restart_loop_simple() {
 #[tokio::test(start_paused = true)]
 async fn failing_restart_loop() {
     let world = World::default();
-    let failing = world.scripted(
-        "child1",
-        |nth| if nth == 1 { Init::Fine } else { Init::Transient },
-    );
-    let supervisor = supervisor_within(
-        u32::MAX,
-        Strategy::OneForOne,
-        vec![failing, world.child("child2")],
-    )
-    .await;
+    let failing = world.scripted("child1", |nth| if nth == 1 { Init::Fine } else { Init::Transient });
+    let supervisor =
+        supervisor_within(u32::MAX, Strategy::OneForOne, vec![failing, world.child("child2")]).await;
     world.crash("child1").await;
     tokio::task::yield_now().await;
     supervisor.terminate_child(&"child1".into()).await.unwrap();
     let births = world.births("child1");
     calm().await;
-    assert_eq!(
-        (world.births("child1"), children(&supervisor)[0].as_str()),
-        (births, "child1: stopped")
-    );
+    assert_eq!((world.births("child1"), children(&supervisor)[0].as_str()), (births, "child1: stopped"));
     assert_eq!(supervisor.shutdown(LONG).await, Ended::Stopped);
 }
 
@@ -106,29 +79,20 @@ async fn failing_restart_loop() {
 #[tokio::test(start_paused = true)]
 async fn a_late_timer_raises_nobody() {
     let world = World::default();
-    let supervisor = supervisor(
-        Strategy::OneForOne,
-        vec![world.child("a").backoff(Backoff::MANAGER)],
-    )
-    .await;
+    let supervisor = supervisor(Strategy::OneForOne, vec![world.child("a").backoff(Backoff::MANAGER)]).await;
     world.crash("a").await;
     calm().await;
     assert_eq!(children(&supervisor), ["a: restarting"]);
     supervisor.terminate_child(&"a".into()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(100)).await;
-    assert_eq!(
-        (world.births("a"), children(&supervisor)),
-        (1, vec!["a: stopped".to_owned()])
-    );
+    assert_eq!((world.births("a"), children(&supervisor)), (1, vec!["a: stopped".to_owned()]));
 }
 
 /// A start that is asked for and then stopped: both callers are answered.
 #[tokio::test(start_paused = true)]
 async fn stopped_while_it_starts() {
     let world = World::default();
-    let supervisor = Supervisor::start(table(2, Strategy::OneForOne, vec![]))
-        .await
-        .unwrap();
+    let supervisor = Supervisor::start(table(2, Strategy::OneForOne, vec![])).await.unwrap();
     let slow = supervisor.start_child(world.scripted("a", |_| Init::Slow(LONG)));
     let stop = async {
         calm().await;

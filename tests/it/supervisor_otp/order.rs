@@ -12,10 +12,8 @@ async fn order_of_children() {
         let world = World::default();
         let names = ["id0", "id1", "id2", "id3", "id4"];
         let supervisor = supervisor(strategy, names.iter().map(|name| world.child(name)).collect()).await;
-        let started: Vec<String> = names
-            .iter()
-            .flat_map(|name| [format!("start {name}"), format!("up {name}")])
-            .collect();
+        let started: Vec<String> =
+            names.iter().flat_map(|name| [format!("start {name}"), format!("up {name}")]).collect();
         assert_eq!(world.told(), started);
         let known: Vec<String> = names.iter().map(|name| format!("{name}: running")).collect();
         assert_eq!(children(&supervisor), known);
@@ -27,10 +25,8 @@ async fn order_of_children() {
                 .rev()
                 .take(4)
                 .flat_map(|name| [format!("terminate {name}"), format!("down {name}")]);
-            let all: Vec<String> = std::iter::once("down id0".to_owned())
-                .chain(stopped)
-                .chain(started)
-                .collect();
+            let all: Vec<String> =
+                std::iter::once("down id0".to_owned()).chain(stopped).chain(started).collect();
             assert_eq!(world.told(), all);
         }
         assert_eq!(supervisor.shutdown(Duration::from_secs(60)).await, Ended::Stopped);
@@ -50,22 +46,12 @@ async fn scale_start_stop_many_children() {
         let supervisor = supervisor(strategy, vec![]).await;
         let began = std::time::Instant::now();
         for n in 0..many {
-            supervisor
-                .start_child(world.child(&format!("child{n}")))
-                .await
-                .unwrap();
+            supervisor.start_child(world.child(&format!("child{n}"))).await.unwrap();
         }
         assert_eq!(counts(&supervisor), [many, many, 0, many]);
         assert_eq!(supervisor.shutdown(Duration::from_secs(60)).await, Ended::Stopped);
         let told = world.told();
-        assert_eq!(
-            told.iter().filter(|line| line.starts_with("terminate")).count(),
-            many
-        );
-        assert!(
-            began.elapsed() < Duration::from_secs(30),
-            "{strategy:?}: {:?}",
-            began.elapsed()
-        );
+        assert_eq!(told.iter().filter(|line| line.starts_with("terminate")).count(), many);
+        assert!(began.elapsed() < Duration::from_secs(30), "{strategy:?}: {:?}", began.elapsed());
     }
 }

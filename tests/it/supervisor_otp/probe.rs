@@ -75,19 +75,12 @@ impl World {
     }
 
     pub fn slot(&self, name: &str) -> Slot<Say> {
-        self.slots
-            .lock()
-            .unwrap()
-            .entry(name.to_owned())
-            .or_default()
-            .clone()
+        self.slots.lock().unwrap().entry(name.to_owned()).or_default().clone()
     }
 
     /// The present life of a child.
     pub fn probe(&self, name: &str) -> Address<Say> {
-        self.slot(name)
-            .get()
-            .unwrap_or_else(|| panic!("{name} does not run"))
+        self.slot(name).get().unwrap_or_else(|| panic!("{name} does not run"))
     }
 
     pub fn is_up(&self, name: &str) -> bool {
@@ -126,12 +119,7 @@ impl World {
 
     /// How often something happened since it was last told.
     pub fn count(&self, word: &str) -> usize {
-        self.trace
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|line| *line == word)
-            .count()
+        self.trace.lock().unwrap().iter().filter(|line| *line == word).count()
     }
 
     pub fn note(&self, line: String) {
@@ -196,18 +184,13 @@ pub async fn supervisor(strategy: Strategy, children: Vec<ChildSpec>) -> Supervi
 }
 
 pub async fn supervisor_within(restarts: u32, strategy: Strategy, children: Vec<ChildSpec>) -> Supervisor {
-    let supervisor = Supervisor::start(table(restarts, strategy, children))
-        .await
-        .unwrap();
+    let supervisor = Supervisor::start(table(restarts, strategy, children)).await.unwrap();
     supervisor.booted().await.unwrap();
     supervisor
 }
 
 pub fn table(restarts: u32, strategy: Strategy, children: Vec<ChildSpec>) -> SupervisorSpec {
-    let intensity = Intensity {
-        restarts,
-        period: Duration::from_secs(3600),
-    };
+    let intensity = Intensity { restarts, period: Duration::from_secs(3600) };
     let empty = SupervisorSpec::new("sup_test", strategy).intensity(intensity);
     children.into_iter().fold(empty, SupervisorSpec::child)
 }

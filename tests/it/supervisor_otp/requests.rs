@@ -17,14 +17,8 @@ async fn child_adm() {
         supervisor.start_child(world.child("child1")).await,
         refused(Refusal::AlreadyStarted("child1".into()))
     );
-    assert_eq!(
-        supervisor.delete_child(child1).await,
-        refused(Refusal::AlreadyStarted("child1".into()))
-    );
-    assert_eq!(
-        supervisor.restart_child(child1).await,
-        refused(Refusal::AlreadyStarted("child1".into()))
-    );
+    assert_eq!(supervisor.delete_child(child1).await, refused(Refusal::AlreadyStarted("child1".into())));
+    assert_eq!(supervisor.restart_child(child1).await, refused(Refusal::AlreadyStarted("child1".into())));
     supervisor.terminate_child(child1).await.unwrap();
     supervisor.terminate_child(child1).await.unwrap();
     assert_eq!(children(&supervisor), ["child1: stopped"]);
@@ -55,11 +49,7 @@ async fn child_adm_simple() {
     supervisor.start_child(world.child("child2")).await.unwrap();
     assert_eq!(counts(&supervisor), [2, 2, 0, 2]);
     supervisor.terminate_child(&"child1".into()).await.unwrap();
-    assert_eq!(
-        children(&supervisor),
-        ["child2: running"],
-        "a dynamic child that was stopped is forgotten"
-    );
+    assert_eq!(children(&supervisor), ["child2: running"], "a dynamic child that was stopped is forgotten");
     let again = supervisor.terminate_child(&"child1".into()).await;
     assert_eq!(again, refused(Refusal::NotFound("child1".into())));
     supervisor.start_child(world.child("child1")).await.unwrap();
@@ -69,12 +59,7 @@ async fn child_adm_simple() {
 /// A temporary child's arguments are gone with it: nothing can start it again.
 #[tokio::test(start_paused = true)]
 async fn do_not_save_start_parameters_for_temporary_children() {
-    for strategy in [
-        Strategy::OneForOne,
-        Strategy::OneForAll,
-        Strategy::RestForOne,
-        DYNAMIC,
-    ] {
+    for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne, DYNAMIC] {
         let world = World::default();
         let supervisor = supervisor(strategy, vec![]).await;
         let arguments = std::sync::Arc::new(());
@@ -91,10 +76,7 @@ async fn do_not_save_start_parameters_for_temporary_children() {
         }
         for name in ["a", "b", "c"] {
             supervisor.terminate_child(&name.into()).await.unwrap();
-            assert_eq!(
-                supervisor.restart_child(&name.into()).await,
-                refused(Refusal::NotFound(name.into()))
-            );
+            assert_eq!(supervisor.restart_child(&name.into()).await, refused(Refusal::NotFound(name.into())));
         }
         super::probe::until(|| std::sync::Arc::strong_count(&arguments) == 1).await;
     }
@@ -105,11 +87,8 @@ async fn do_not_save_start_parameters_for_temporary_children() {
 async fn do_not_save_child_specs_for_temporary_children() {
     for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
         let world = World::default();
-        let supervisor = supervisor(
-            strategy,
-            vec![world.temporary("a"), world.child("b"), world.temporary("c")],
-        )
-        .await;
+        let supervisor =
+            supervisor(strategy, vec![world.temporary("a"), world.child("b"), world.temporary("c")]).await;
         world.crash("a").await;
         super::probe::until(|| children(&supervisor) == ["b: running", "c: running"]).await;
         supervisor.terminate_child(&"c".into()).await.unwrap();

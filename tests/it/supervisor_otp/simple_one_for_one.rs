@@ -28,20 +28,13 @@ async fn simple_one_for_one_shutdown() {
     for n in 0..1_000 {
         let name = format!("child{n}");
         supervisor.start_child(world.child(&name)).await.unwrap();
-        world
-            .probe(&name)
-            .try_send(Say::Sleep(Duration::from_millis(900)))
-            .unwrap();
+        world.probe(&name).try_send(Say::Sleep(Duration::from_millis(900))).unwrap();
     }
     calm().await;
     let began = tokio::time::Instant::now();
     assert_eq!(supervisor.shutdown(Duration::from_secs(60)).await, Ended::Stopped);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    let stopped = world
-        .told()
-        .iter()
-        .filter(|line| line.starts_with("terminate"))
-        .count();
+    let stopped = world.told().iter().filter(|line| line.starts_with("terminate")).count();
     assert_eq!(stopped, 1_000, "each in good order");
 }
 
@@ -57,16 +50,8 @@ async fn simple_one_for_one_extra() {
     probe.closed().await;
     until(|| counts(&supervisor) == [0, 0, 0, 0]).await;
     let failing = ("once".to_owned(), world.clone(), Init::Permanent);
-    let failed = supervisor
-        .start_server::<Probe>("once", failing)
-        .await
-        .map(|_| ());
-    assert_eq!(
-        failed,
-        Err(ChildError::NotStarted(StartError::Permanent(
-            "no such binary".to_owned()
-        )))
-    );
+    let failed = supervisor.start_server::<Probe>("once", failing).await.map(|_| ());
+    assert_eq!(failed, Err(ChildError::NotStarted(StartError::Permanent("no such binary".to_owned()))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,16 +75,10 @@ async fn simple_one_for_one_corruption() {
     let world = World::default();
     let supervisor = supervisor(DYNAMIC, vec![]).await;
     supervisor.start_child(world.child("a")).await.unwrap();
-    supervisor
-        .start_child(world.scripted("b", |_| Init::Panic))
-        .await
-        .unwrap_err();
+    supervisor.start_child(world.scripted("b", |_| Init::Panic)).await.unwrap_err();
     let taken: ChildSpec = world.child("a");
     let refused = supervisor.start_child(taken).await;
-    assert_eq!(
-        refused,
-        Err(ChildError::Refused(Refusal::AlreadyStarted("a".into())))
-    );
+    assert_eq!(refused, Err(ChildError::Refused(Refusal::AlreadyStarted("a".into()))));
     world.crash_and_recover("a").await;
     supervisor.start_child(world.child("b")).await.unwrap();
     assert_eq!(children(&supervisor), ["a: running", "b: running"]);

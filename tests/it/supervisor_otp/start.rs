@@ -20,11 +20,8 @@ async fn sup_start_normal() {
 #[tokio::test(start_paused = true)]
 async fn sup_start_ignore_init() {
     let world = World::default();
-    let supervisor = supervisor(
-        Strategy::RestForOne,
-        vec![world.scripted("a", |_| Init::Ignore), world.child("b")],
-    )
-    .await;
+    let supervisor =
+        supervisor(Strategy::RestForOne, vec![world.scripted("a", |_| Init::Ignore), world.child("b")]).await;
     assert_eq!(children(&supervisor), ["a: ignored", "b: running"]);
     assert_eq!(supervisor.shutdown(LONG).await, Ended::Stopped);
 }
@@ -33,10 +30,7 @@ async fn sup_start_ignore_init() {
 async fn sup_start_ignore_child() {
     let world = World::default();
     let supervisor = supervisor(Strategy::OneForOne, vec![]).await;
-    supervisor
-        .start_child(world.scripted("child1", |_| Init::Ignore))
-        .await
-        .unwrap();
+    supervisor.start_child(world.scripted("child1", |_| Init::Ignore)).await.unwrap();
     supervisor.start_child(world.child("child2")).await.unwrap();
     assert_eq!(children(&supervisor), ["child1: ignored", "child2: running"]);
     assert_eq!(counts(&supervisor), [2, 1, 0, 2]);
@@ -45,9 +39,7 @@ async fn sup_start_ignore_child() {
 #[tokio::test(start_paused = true)]
 async fn sup_start_ignore_temporary_child() {
     let world = World::default();
-    let ignoring = world
-        .scripted("child1", |_| Init::Ignore)
-        .restart(Restart::Temporary);
+    let ignoring = world.scripted("child1", |_| Init::Ignore).restart(Restart::Temporary);
     let supervisor = supervisor(Strategy::OneForOne, vec![ignoring, world.temporary("child2")]).await;
     assert_eq!(children(&supervisor), ["child2: running"]);
     assert_eq!(counts(&supervisor), [1, 1, 0, 1]);
@@ -57,9 +49,7 @@ async fn sup_start_ignore_temporary_child() {
 async fn sup_start_ignore_temporary_child_start_child() {
     let world = World::default();
     let supervisor = supervisor(Strategy::OneForOne, vec![]).await;
-    let ignoring = world
-        .scripted("child1", |_| Init::Ignore)
-        .restart(Restart::Temporary);
+    let ignoring = world.scripted("child1", |_| Init::Ignore).restart(Restart::Temporary);
     supervisor.start_child(ignoring).await.unwrap();
     supervisor.start_child(world.temporary("child2")).await.unwrap();
     assert_eq!(children(&supervisor), ["child2: running"]);
@@ -70,9 +60,7 @@ async fn sup_start_ignore_temporary_child_start_child() {
 async fn sup_start_ignore_temporary_child_start_child_simple() {
     let world = World::default();
     let supervisor = supervisor(DYNAMIC, vec![]).await;
-    let ignoring = world
-        .scripted("child1", |_| Init::Ignore)
-        .restart(Restart::Temporary);
+    let ignoring = world.scripted("child1", |_| Init::Ignore).restart(Restart::Temporary);
     supervisor.start_child(ignoring).await.unwrap();
     supervisor.start_child(world.temporary("child2")).await.unwrap();
     assert_eq!(children(&supervisor), ["child2: running"]);
@@ -83,10 +71,7 @@ async fn sup_start_ignore_temporary_child_start_child_simple() {
 async fn sup_start_ignore_permanent_child_start_child_simple() {
     let world = World::default();
     let supervisor = supervisor(DYNAMIC, vec![]).await;
-    supervisor
-        .start_child(world.scripted("child1", |_| Init::Ignore))
-        .await
-        .unwrap();
+    supervisor.start_child(world.scripted("child1", |_| Init::Ignore)).await.unwrap();
     supervisor.start_child(world.child("child2")).await.unwrap();
     assert_eq!(children(&supervisor), ["child2: running"]);
     assert_eq!(supervisor.shutdown(LONG).await, Ended::Stopped);
@@ -98,10 +83,7 @@ async fn sup_start_error_return() {
     let world = World::default();
     let twins = table(2, Strategy::OneForOne, vec![world.child("a"), world.child("a")]);
     let refused = Supervisor::start(twins).await.map(|_| ());
-    assert_eq!(
-        refused,
-        Err(StartError::Permanent("two children are named a".to_owned()))
-    );
+    assert_eq!(refused, Err(StartError::Permanent("two children are named a".to_owned())));
     assert_eq!(world.told(), Vec::<String>::new());
 }
 
@@ -111,10 +93,7 @@ async fn sup_start_fail() {
     let root = supervisor(Strategy::OneForOne, vec![]).await;
     let broken = ChildSpec::supervisor("sub", &SupervisorSlot::new(), || panic!("badmatch 2"));
     let failed = root.start_child(broken).await;
-    assert!(
-        matches!(failed, Err(ChildError::NotStarted(StartError::Transient(_)))),
-        "{failed:?}"
-    );
+    assert!(matches!(failed, Err(ChildError::NotStarted(StartError::Transient(_)))), "{failed:?}");
     assert_eq!(children(&root), Vec::<String>::new());
 }
 
@@ -124,44 +103,24 @@ async fn sup_start_child_returns_error() {
     let supervisor = supervisor(Strategy::OneForOne, vec![]).await;
     for (init, expected) in [
         (Init::Transient, StartError::Transient("port is taken".to_owned())),
-        (
-            Init::Permanent,
-            StartError::Permanent("no such binary".to_owned()),
-        ),
-        (
-            Init::Panic,
-            StartError::Transient("panicked: init of child1".to_owned()),
-        ),
+        (Init::Permanent, StartError::Permanent("no such binary".to_owned())),
+        (Init::Panic, StartError::Transient("panicked: init of child1".to_owned())),
     ] {
-        let failed = supervisor
-            .start_child(world.scripted("child1", move |_| init))
-            .await;
+        let failed = supervisor.start_child(world.scripted("child1", move |_| init)).await;
         assert_eq!(failed, Err(ChildError::NotStarted(expected)));
     }
     assert_eq!(children(&supervisor), Vec::<String>::new());
-    assert_eq!(
-        world.births("child1"),
-        3,
-        "a start that was asked for is not retried"
-    );
+    assert_eq!(world.births("child1"), 3, "a start that was asked for is not retried");
 }
 
 #[tokio::test(start_paused = true)]
 async fn sup_start_restart_child_returns_error() {
     let world = World::default();
-    let fails_later = world.scripted(
-        "child1",
-        |nth| if nth == 1 { Init::Fine } else { Init::Transient },
-    );
+    let fails_later = world.scripted("child1", |nth| if nth == 1 { Init::Fine } else { Init::Transient });
     let supervisor = supervisor(Strategy::OneForOne, vec![fails_later]).await;
     supervisor.terminate_child(&"child1".into()).await.unwrap();
     let failed = supervisor.restart_child(&"child1".into()).await;
-    assert_eq!(
-        failed,
-        Err(ChildError::NotStarted(StartError::Transient(
-            "port is taken".to_owned()
-        )))
-    );
+    assert_eq!(failed, Err(ChildError::NotStarted(StartError::Transient("port is taken".to_owned()))));
     assert_eq!(children(&supervisor), ["child1: unavailable"]);
 }
 
@@ -170,15 +129,8 @@ async fn sup_start_child_returns_error_simple() {
     let world = World::default();
     let supervisor = supervisor(DYNAMIC, vec![]).await;
     for _ in 0..2 {
-        let failed = supervisor
-            .start_child(world.scripted("child1", |_| Init::Transient))
-            .await;
-        assert_eq!(
-            failed,
-            Err(ChildError::NotStarted(StartError::Transient(
-                "port is taken".to_owned()
-            )))
-        );
+        let failed = supervisor.start_child(world.scripted("child1", |_| Init::Transient)).await;
+        assert_eq!(failed, Err(ChildError::NotStarted(StartError::Transient("port is taken".to_owned()))));
     }
     assert_eq!(children(&supervisor), Vec::<String>::new());
 }

@@ -29,21 +29,8 @@ async fn sup_start_map() {
         ..Rules::WORKER
     };
     assert_eq!(child1.rules(), worker);
-    assert_eq!(
-        child2.rules(),
-        Rules {
-            shutdown: Shutdown::Kill,
-            ..worker
-        }
-    );
-    assert_eq!(
-        child3.rules(),
-        Rules {
-            shutdown: Shutdown::Infinity,
-            kind: Kind::Supervisor,
-            ..worker
-        }
-    );
+    assert_eq!(child2.rules(), Rules { shutdown: Shutdown::Kill, ..worker });
+    assert_eq!(child3.rules(), Rules { shutdown: Shutdown::Infinity, kind: Kind::Supervisor, ..worker });
     let supervisor = supervisor(Strategy::OneForOne, vec![child1, child2, child3]).await;
     assert_eq!(counts(&supervisor), [3, 3, 1, 2]);
     assert_eq!(supervisor.shutdown(Duration::from_secs(60)).await, Ended::Stopped);
@@ -56,10 +43,7 @@ async fn sup_start_map_simple() {
     for name in ["child1", "child2", "child3"] {
         supervisor.start_child(worker(&world, name)).await.unwrap();
     }
-    assert_eq!(
-        children(&supervisor),
-        ["child1: running", "child2: running", "child3: running"]
-    );
+    assert_eq!(children(&supervisor), ["child1: running", "child2: running", "child3: running"]);
     let over = SupervisorSpec::new("capped", Strategy::Dynamic { cap: 1 });
     let capped = Supervisor::start(over).await.unwrap();
     capped.start_child(worker(&world, "child1")).await.unwrap();
@@ -72,16 +56,12 @@ async fn sup_start_map_simple() {
 #[tokio::test(start_paused = true)]
 async fn sup_start_map_faulty_specs() {
     let world = World::default();
-    let twins = SupervisorSpec::new("sup", Strategy::RestForOne)
-        .child(world.child("a"))
-        .child(world.child("a"));
+    let twins =
+        SupervisorSpec::new("sup", Strategy::RestForOne).child(world.child("a")).child(world.child("a"));
     assert!(Supervisor::start(twins).await.is_err());
     let supervisor = supervisor(Strategy::RestForOne, vec![world.child("a")]).await;
     let refused = supervisor.start_child(world.child("a")).await;
-    assert_eq!(
-        refused,
-        Err(ChildError::Refused(Refusal::AlreadyStarted("a".into())))
-    );
+    assert_eq!(refused, Err(ChildError::Refused(Refusal::AlreadyStarted("a".into()))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,16 +72,10 @@ async fn child_specs() {
         for shutdown in [
             Shutdown::Kill,
             Shutdown::Stop(Duration::ZERO),
-            Shutdown::Drain {
-                drain: Duration::ZERO,
-                stop: Duration::ZERO,
-            },
+            Shutdown::Drain { drain: Duration::ZERO, stop: Duration::ZERO },
             Shutdown::Infinity,
         ] {
-            supervisor
-                .start_child(world.child("child").restart(restart).shutdown(shutdown))
-                .await
-                .unwrap();
+            supervisor.start_child(world.child("child").restart(restart).shutdown(shutdown)).await.unwrap();
             assert_eq!(counts(&supervisor), [1, 1, 0, 1], "{restart:?} {shutdown:?}");
             supervisor.terminate_child(&"child".into()).await.unwrap();
             if restart != Restart::Temporary {
@@ -121,30 +95,17 @@ async fn child_specs_map() {
         SupervisorSpec::new("sub", Strategy::OneForAll).child(inner.clone())
     });
     let supervisor = supervisor(Strategy::OneForOne, vec![worker(&world, "worker"), sub]).await;
-    let kinds: Vec<Kind> = supervisor
-        .which_children()
-        .iter()
-        .map(|child| child.kind)
-        .collect();
+    let kinds: Vec<Kind> = supervisor.which_children().iter().map(|child| child.kind).collect();
     assert_eq!(kinds, [Kind::Worker, Kind::Supervisor]);
 }
 
 /// Intensity and period: the default, and that both are kept.
 #[tokio::test(start_paused = true)]
 async fn sup_flags() {
-    assert_eq!(
-        Intensity::default(),
-        Intensity {
-            restarts: 5,
-            period: Duration::from_secs(30)
-        }
-    );
+    assert_eq!(Intensity::default(), Intensity { restarts: 5, period: Duration::from_secs(30) });
     let world = World::default();
     let spec = SupervisorSpec::new("sup", Strategy::OneForOne)
-        .intensity(Intensity {
-            restarts: 1,
-            period: Duration::from_secs(10),
-        })
+        .intensity(Intensity { restarts: 1, period: Duration::from_secs(10) })
         .child(world.child("a"));
     let supervisor = Supervisor::start(spec).await.unwrap();
     supervisor.booted().await.unwrap();

@@ -18,10 +18,7 @@ async fn stop(
 ) -> (Vec<String>, Duration) {
     let supervisor = supervisor(strategy, vec![]).await;
     supervisor.start_child(world.child("child1")).await.unwrap();
-    supervisor
-        .start_child(world.child("child2").shutdown(rule))
-        .await
-        .unwrap();
+    supervisor.start_child(world.child("child2").shutdown(rule)).await.unwrap();
     if let Some(time) = busy {
         world.probe("child2").try_send(Say::Sleep(time)).unwrap();
         calm().await;
@@ -37,12 +34,7 @@ async fn stop(
 }
 
 /// Stopped in reverse, each with its `terminate`.
-const IN_ORDER: [&str; 4] = [
-    "terminate child2",
-    "down child2",
-    "terminate child1",
-    "down child1",
-];
+const IN_ORDER: [&str; 4] = ["terminate child2", "down child2", "terminate child1", "down child1"];
 /// The second one was killed: no `terminate`, but what it owned was dropped.
 const KILLED: [&str; 3] = ["down child2", "terminate child1", "down child1"];
 const KILLED_SORTED: [&str; 3] = ["down child1", "down child2", "terminate child1"];
@@ -50,13 +42,8 @@ const KILLED_SORTED: [&str; 3] = ["down child1", "down child2", "terminate child
 #[tokio::test(start_paused = true)]
 async fn sup_stop_infinity() {
     let world = World::default();
-    let (told, took) = stop(
-        &world,
-        Strategy::OneForOne,
-        Shutdown::Infinity,
-        Some(Duration::from_secs(200)),
-    )
-    .await;
+    let (told, took) =
+        stop(&world, Strategy::OneForOne, Shutdown::Infinity, Some(Duration::from_secs(200))).await;
     assert_eq!(told, IN_ORDER);
     assert!(took >= Duration::from_secs(199), "{took:?}");
 }
@@ -67,10 +54,7 @@ async fn sup_stop_timeout() {
     let rule = Shutdown::Stop(Duration::from_secs(1));
     let (told, took) = stop(&world, Strategy::OneForOne, rule, Some(Duration::from_secs(200))).await;
     assert_eq!(told, KILLED);
-    assert!(
-        (Duration::from_secs(1)..Duration::from_millis(1_100)).contains(&took),
-        "{took:?}"
-    );
+    assert!((Duration::from_secs(1)..Duration::from_millis(1_100)).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,10 +63,7 @@ async fn sup_stop_timeout_dynamic() {
     let rule = Shutdown::Stop(Duration::from_secs(1));
     let (told, took) = stop(&world, DYNAMIC, rule, Some(Duration::from_secs(200))).await;
     assert_eq!(told, KILLED_SORTED);
-    assert!(
-        (Duration::from_secs(1)..Duration::from_millis(1_100)).contains(&took),
-        "{took:?}"
-    );
+    assert!((Duration::from_secs(1)..Duration::from_millis(1_100)).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,10 +88,7 @@ async fn sup_stop_race() {
         let world = World::default();
         let supervisor = supervisor(Strategy::OneForOne, vec![world.child("a"), world.child("b")]).await;
         supervisor.request_stop();
-        world
-            .probe("a")
-            .try_send(Say::End(Stop::Abnormal("just now".to_owned())))
-            .unwrap();
+        world.probe("a").try_send(Say::End(Stop::Abnormal("just now".to_owned()))).unwrap();
         world.probe("b").kill();
         assert_eq!(supervisor.wait().await, Ended::Stopped);
         assert_eq!((world.births("a"), world.births("b")), (1, 1));
@@ -122,10 +100,7 @@ async fn sup_stop_race() {
 async fn sup_stop_non_shutdown_exit_dynamic() {
     let world = World::default();
     let supervisor = supervisor(DYNAMIC, vec![]).await;
-    supervisor
-        .start_child(world.child("a").shutdown(Shutdown::Infinity))
-        .await
-        .unwrap();
+    supervisor.start_child(world.child("a").shutdown(Shutdown::Infinity)).await.unwrap();
     let probe = world.probe("a");
     probe.try_send(Say::Sleep(Duration::from_secs(5))).unwrap();
     calm().await;
@@ -139,10 +114,7 @@ async fn sup_stop_non_shutdown_exit_dynamic() {
 #[tokio::test(start_paused = true)]
 async fn sup_stop_drain() {
     let world = World::default();
-    let rule = Shutdown::Drain {
-        drain: Duration::from_secs(10),
-        stop: Duration::from_secs(1),
-    };
+    let rule = Shutdown::Drain { drain: Duration::from_secs(10), stop: Duration::from_secs(1) };
     let supervisor = supervisor(Strategy::OneForOne, vec![world.child("a").shutdown(rule)]).await;
     let probe = world.probe("a");
     for _ in 0..5 {
@@ -162,16 +134,10 @@ async fn sup_stop_drain() {
 async fn sup_stop_drain_to_stop_to_kill() {
     for (handler, terminates) in [(3, 1), (60, 0)] {
         let world = World::default();
-        let rule = Shutdown::Drain {
-            drain: Duration::from_secs(10),
-            stop: Duration::from_secs(4),
-        };
+        let rule = Shutdown::Drain { drain: Duration::from_secs(10), stop: Duration::from_secs(4) };
         let supervisor = supervisor(Strategy::OneForOne, vec![world.child("a").shutdown(rule)]).await;
         for _ in 0..10 {
-            world
-                .probe("a")
-                .try_send(Say::Sleep(Duration::from_secs(handler)))
-                .unwrap();
+            world.probe("a").try_send(Say::Sleep(Duration::from_secs(handler))).unwrap();
         }
         let began = Instant::now();
         assert_eq!(supervisor.shutdown(LONG).await, Ended::Stopped);

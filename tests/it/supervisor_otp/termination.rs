@@ -32,10 +32,7 @@ fn abnormal() -> Say {
 
 #[tokio::test(start_paused = true)]
 async fn permanent_normal() {
-    assert_eq!(
-        after(Restart::Permanent, Say::End(Stop::Normal)).await,
-        restarted()
-    );
+    assert_eq!(after(Restart::Permanent, Say::End(Stop::Normal)).await, restarted());
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,18 +42,12 @@ async fn transient_normal() {
 
 #[tokio::test(start_paused = true)]
 async fn temporary_normal() {
-    assert_eq!(
-        after(Restart::Temporary, Say::End(Stop::Normal)).await,
-        forgotten()
-    );
+    assert_eq!(after(Restart::Temporary, Say::End(Stop::Normal)).await, forgotten());
 }
 
 #[tokio::test(start_paused = true)]
 async fn permanent_shutdown() {
-    assert_eq!(
-        after(Restart::Permanent, Say::End(Stop::Shutdown)).await,
-        restarted()
-    );
+    assert_eq!(after(Restart::Permanent, Say::End(Stop::Shutdown)).await, restarted());
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,10 +57,7 @@ async fn transient_shutdown() {
 
 #[tokio::test(start_paused = true)]
 async fn temporary_shutdown() {
-    assert_eq!(
-        after(Restart::Temporary, Say::End(Stop::Shutdown)).await,
-        forgotten()
-    );
+    assert_eq!(after(Restart::Temporary, Say::End(Stop::Shutdown)).await, forgotten());
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,9 +86,7 @@ async fn transient_killed() {
         let supervisor = supervisor(Strategy::OneForOne, vec![world.transient("child1")]).await;
         let probe = world.probe("child1");
         if busy {
-            probe
-                .try_send(Say::Sleep(std::time::Duration::from_secs(9)))
-                .unwrap();
+            probe.try_send(Say::Sleep(std::time::Duration::from_secs(9))).unwrap();
             calm().await;
         }
         probe.kill();
@@ -108,16 +94,7 @@ async fn transient_killed() {
         calm().await;
         assert_eq!(children(&supervisor), ["child1: running"]);
         let told = world.told();
-        assert_eq!(
-            told,
-            [
-                "start child1",
-                "up child1",
-                "down child1",
-                "start child1",
-                "up child1"
-            ]
-        );
+        assert_eq!(told, ["start child1", "up child1", "down child1", "start child1", "up child1"]);
     }
 }
 
@@ -127,13 +104,9 @@ async fn faulty_application_shutdown() {
     use super::probe::{Init, table};
     use proctor::actors::supervise::{Ended, Supervisor};
     let world = World::default();
-    let faulty = world
-        .scripted("faulty", |_| Init::Panic)
-        .restart(Restart::Transient);
+    let faulty = world.scripted("faulty", |_| Init::Panic).restart(Restart::Transient);
     let sound = world.child("sound");
-    let supervisor = Supervisor::start(table(3, Strategy::OneForAll, vec![sound, faulty]))
-        .await
-        .unwrap();
+    let supervisor = Supervisor::start(table(3, Strategy::OneForAll, vec![sound, faulty])).await.unwrap();
     let ended = supervisor.booted().await;
     assert!(
         matches!(&ended, Err(Ended::Melted(why)) if why.contains("panicked: init of faulty")),

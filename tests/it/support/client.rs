@@ -29,9 +29,7 @@ pub fn request(world: &World, token: &str) -> Request<()> {
     let mut request = world.url().into_client_request().expect("a request");
     let header = HeaderValue::from_str(&format!("Bearer {token}")).expect("a header");
     request.headers_mut().insert("authorization", header);
-    request
-        .headers_mut()
-        .insert("sec-websocket-protocol", HeaderValue::from_static("mcp"));
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("mcp"));
     request
 }
 
@@ -40,12 +38,7 @@ pub async fn connect(world: &World, request: Request<()>) -> Result<(Client, Res
     let stream = TcpStream::connect(world.address).await.expect("a connection");
     match soon("the upgrade", tokio_tungstenite::client_async(request, stream)).await {
         Ok((socket, response)) => {
-            let client = Client {
-                socket,
-                next_id: 0,
-                early: HashMap::new(),
-                notifications: Vec::new(),
-            };
+            let client = Client { socket, next_id: 0, early: HashMap::new(), notifications: Vec::new() };
             Ok((client, response))
         }
         Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
@@ -55,9 +48,7 @@ pub async fn connect(world: &World, request: Request<()>) -> Result<(Client, Res
 
 impl Client {
     pub async fn connect(world: &World) -> Self {
-        let (client, _) = connect(world, request(world, world.token.reveal()))
-            .await
-            .expect("let in");
+        let (client, _) = connect(world, request(world, world.token.reveal())).await.expect("let in");
         client
     }
 
@@ -73,29 +64,24 @@ impl Client {
     }
 
     pub async fn send_text(&mut self, text: impl Into<String>) {
-        soon("a write", self.socket.send(Message::text(text.into())))
-            .await
-            .expect("sent");
+        soon("a write", self.socket.send(Message::text(text.into()))).await.expect("sent");
     }
 
     pub async fn notify(&mut self, method: &str, params: Value) {
-        self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}))
-            .await;
+        self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params})).await;
     }
 
     /// Sends a request and says under which id.
     pub async fn ask(&mut self, method: &str, params: Value) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
-            .await;
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})).await;
         id
     }
 
     /// Asks for the call of a tool.
     pub async fn ask_tool(&mut self, name: &str, arguments: Value) -> u64 {
-        self.ask("tools/call", json!({"name": name, "arguments": arguments}))
-            .await
+        self.ask("tools/call", json!({"name": name, "arguments": arguments})).await
     }
 
     pub async fn call(&mut self, method: &str, params: Value) -> Value {

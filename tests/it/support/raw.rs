@@ -20,10 +20,8 @@ pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
 
 /// A GET that closes, with more headers.
 pub async fn get(world: &World, path: &str, headers: &str) -> (u16, String) {
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n",
-        world.address
-    );
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\r\n", world.address);
     let answer = exchange(world.address, request.as_bytes()).await;
     (status(&answer), answer)
 }
@@ -31,8 +29,7 @@ pub async fn get(world: &World, path: &str, headers: &str) -> (u16, String) {
 /// The status of an HTTP answer.
 pub fn status(answer: &str) -> u16 {
     let word = answer.split_whitespace().nth(1);
-    word.and_then(|word| word.parse().ok())
-        .unwrap_or_else(|| panic!("not an HTTP answer: {answer:?}"))
+    word.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("not an HTTP answer: {answer:?}"))
 }
 
 /// The head of an upgrade with the world's token.
@@ -53,10 +50,7 @@ pub struct Raw {
 impl Raw {
     pub async fn upgrade(world: &World) -> Self {
         let mut stream = TcpStream::connect(world.address).await.expect("a connection");
-        stream
-            .write_all(upgrade_head(world).as_bytes())
-            .await
-            .expect("sent");
+        stream.write_all(upgrade_head(world).as_bytes()).await.expect("sent");
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.push(soon("the 101", stream.read_u8()).await.expect("a byte"));
@@ -76,9 +70,7 @@ impl Raw {
         loop {
             let (opcode, payload) = self.frame().await?;
             if opcode == 8 {
-                return payload
-                    .get(..2)
-                    .map(|code| u16::from_be_bytes([code[0], code[1]]));
+                return payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]]));
             }
         }
     }

@@ -61,23 +61,14 @@ impl World {
         let bound = listener::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
         let address = bound.local_addr().expect("bound");
         let tree = Arc::new(OnceLock::new());
-        let plan = Plan {
-            listener: Arc::new(bound),
-            settings,
-            handles: handles(Arc::clone(&tree)),
-        };
+        let plan = Plan { listener: Arc::new(bound), settings, handles: handles(Arc::clone(&tree)) };
         let slot = Slot::new();
         let spec = SupervisorSpec::new("root", Strategy::OneForOne).child(child(plan, &slot));
         let root = Supervisor::start(spec).await.expect("a root");
         root.booted().await.expect("a gateway");
         tree.set(root.clone()).ok().expect("set once");
         let gateway = slot.get().expect("running");
-        Self {
-            address,
-            token,
-            gateway,
-            root,
-        }
+        Self { address, token, gateway, root }
     }
 
     /// A client that has shaken hands.
@@ -93,9 +84,7 @@ impl World {
 
     /// Drains, then closes; returns when the last connection is gone.
     pub async fn close(&self) {
-        let closed = self
-            .gateway
-            .call(|reply| GatewayMessage::Close { reply }, Duration::from_secs(20));
+        let closed = self.gateway.call(|reply| GatewayMessage::Close { reply }, Duration::from_secs(20));
         soon("the gateway's end", closed).await.expect("closed");
     }
 
@@ -115,8 +104,5 @@ fn handles(root: Arc<OnceLock<Supervisor>>) -> Handles {
             network: false,
         }],
     };
-    Handles {
-        tree: Arc::new(move || root.get().expect("booted").tree()),
-        ..Handles::unattached(tools)
-    }
+    Handles { tree: Arc::new(move || root.get().expect("booted").tree()), ..Handles::unattached(tools) }
 }

@@ -65,28 +65,14 @@ impl Oracle {
     pub fn expected(&self, is_removed: impl Fn(&Defect) -> bool) -> Bag {
         let mut bag = Bag::new();
         for standing in &self.standing {
-            let Standing {
-                tool,
-                rule,
-                file,
-                line,
-            } = standing.clone();
+            let Standing { tool, rule, file, line } = standing.clone();
             *bag.entry((tool, rule, file, line)).or_default() += 1;
         }
         for defect in &self.defects {
-            let witnesses = if is_removed(defect) {
-                &defect.brings
-            } else {
-                &defect.tools
-            };
+            let witnesses = if is_removed(defect) { &defect.brings } else { &defect.tools };
             for witness in witnesses {
                 let line = witness.line.unwrap_or(defect.line);
-                let key = (
-                    witness.tool.clone(),
-                    witness.rule.clone(),
-                    defect.file.clone(),
-                    line,
-                );
+                let key = (witness.tool.clone(), witness.rule.clone(), defect.file.clone(), line);
                 *bag.entry(key).or_default() += witness.times.unwrap_or(1);
             }
         }
@@ -115,12 +101,8 @@ impl Defect {
 pub fn found(findings: &[FindingAnswer]) -> Bag {
     let mut bag = Bag::new();
     for finding in findings {
-        let key = (
-            finding.tool.clone(),
-            finding.rule.clone(),
-            finding.path.clone(),
-            finding.line.unwrap_or(1),
-        );
+        let key =
+            (finding.tool.clone(), finding.rule.clone(), finding.path.clone(), finding.line.unwrap_or(1));
         *bag.entry(key).or_default() += 1;
     }
     bag
@@ -128,16 +110,7 @@ pub fn found(findings: &[FindingAnswer]) -> Bag {
 
 /// Fails naming what was lost and what was invented.
 pub fn assert_same(found: &Bag, expected: &Bag) {
-    let lost: Vec<_> = expected
-        .iter()
-        .filter(|(key, times)| found.get(*key) != Some(*times))
-        .collect();
-    let invented: Vec<_> = found
-        .iter()
-        .filter(|(key, times)| expected.get(*key) != Some(*times))
-        .collect();
-    assert!(
-        lost.is_empty() && invented.is_empty(),
-        "lost: {lost:#?}\ninvented: {invented:#?}"
-    );
+    let lost: Vec<_> = expected.iter().filter(|(key, times)| found.get(*key) != Some(*times)).collect();
+    let invented: Vec<_> = found.iter().filter(|(key, times)| expected.get(*key) != Some(*times)).collect();
+    assert!(lost.is_empty() && invented.is_empty(), "lost: {lost:#?}\ninvented: {invented:#?}");
 }

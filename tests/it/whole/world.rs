@@ -19,8 +19,7 @@ const SCAN_PATIENCE: Duration = Duration::from_secs(300);
 /// Where `./scripts/test` installed the real tools.
 pub fn tools_dir() -> PathBuf {
     let set = std::env::var_os("PROCTOR_TEST_TOOLS_DIR");
-    set.map(PathBuf::from)
-        .expect("PROCTOR_TEST_TOOLS_DIR names the installed tools: run ./scripts/test")
+    set.map(PathBuf::from).expect("PROCTOR_TEST_TOOLS_DIR names the installed tools: run ./scripts/test")
 }
 
 /// Between two looks at something that tells nobody when it changes.
@@ -56,11 +55,7 @@ impl World {
         config.gateway.requests_per_s = 10_000;
         config.gateway.requests_burst = 10_000;
         let daemon = start(&config, &folder.path().join("targets")).await;
-        Self {
-            folder,
-            daemon,
-            config,
-        }
+        Self { folder, daemon, config }
     }
 
     pub fn targets(&self) -> PathBuf {
@@ -88,9 +83,7 @@ impl World {
 
     pub async fn client(&self) -> Client {
         let token = fs::read_to_string(self.daemon.token_file()).unwrap();
-        Client::connect(self.daemon.address(), token.trim())
-            .await
-            .unwrap()
+        Client::connect(self.daemon.address(), token.trim()).await.unwrap()
     }
 
     /// Scans with the tools named (all that apply if none) and waits for the end.
@@ -118,31 +111,19 @@ impl World {
     pub async fn until_running(&self, client: &mut Client, job: &str, tool: &str) {
         let is_running = async {
             loop {
-                let arguments = JobArguments {
-                    job: job.to_owned(),
-                    wait_s: Some(0),
-                };
+                let arguments = JobArguments { job: job.to_owned(), wait_s: Some(0) };
                 let status: JobAnswer = client.call("job_status", &arguments, |_| {}).await.unwrap();
-                if status
-                    .runs
-                    .iter()
-                    .any(|run| run.tool == tool && run.state == "running")
-                {
+                if status.runs.iter().any(|run| run.tool == tool && run.state == "running") {
                     return;
                 }
                 tokio::time::sleep(POLL).await;
             }
         };
-        tokio::time::timeout(SCAN_PATIENCE, is_running)
-            .await
-            .expect("the tool starts in time");
+        tokio::time::timeout(SCAN_PATIENCE, is_running).await.expect("the tool starts in time");
     }
 
     pub async fn cancel(&self, client: &mut Client, job: &str) -> JobAnswer {
-        let arguments = JobArguments {
-            job: job.to_owned(),
-            wait_s: Some(20),
-        };
+        let arguments = JobArguments { job: job.to_owned(), wait_s: Some(20) };
         client.call("job_cancel", &arguments, |_| {}).await.unwrap()
     }
 
@@ -161,9 +142,7 @@ impl World {
                 tokio::time::sleep(POLL).await;
             }
         };
-        tokio::time::timeout(SCAN_PATIENCE, kill)
-            .await
-            .expect("the tool starts in time");
+        tokio::time::timeout(SCAN_PATIENCE, kill).await.expect("the tool starts in time");
     }
 
     /// Processes of this daemon's tools that are alive.
@@ -174,14 +153,11 @@ impl World {
     /// Tools are known by the run's directory, which is in their environment as HOME.
     fn tool_pids(&self) -> Vec<i32> {
         let runs = format!("HOME={}", self.config.daemon.data_dir.join("runs").display());
-        let all = fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let all =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let is_ours = |pid: &i32| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment
-                .split(|byte| *byte == 0)
-                .any(|variable| variable.starts_with(runs.as_bytes()))
+            environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(runs.as_bytes()))
         };
         all.filter(is_ours).collect()
     }
@@ -189,10 +165,7 @@ impl World {
     /// Waits for a job's end.
     pub async fn end_of(&self, client: &mut Client, job: &str) -> JobAnswer {
         loop {
-            let arguments = JobArguments {
-                job: job.to_owned(),
-                wait_s: Some(10),
-            };
+            let arguments = JobArguments { job: job.to_owned(), wait_s: Some(10) };
             let status: JobAnswer = client.call("job_status", &arguments, |_| {}).await.unwrap();
             if status.conclusion != "pending" {
                 return status;
@@ -226,9 +199,7 @@ impl World {
     pub async fn end(self) {
         self.daemon.drain(Duration::from_secs(5)).await;
         for folder in ["runs", "snapshots"] {
-            let left: Vec<_> = fs::read_dir(self.config.daemon.data_dir.join(folder))
-                .unwrap()
-                .collect();
+            let left: Vec<_> = fs::read_dir(self.config.daemon.data_dir.join(folder)).unwrap().collect();
             assert!(left.is_empty(), "left in {folder}: {left:?}");
         }
     }
@@ -237,19 +208,12 @@ impl World {
 /// Whether a command line is that of the tool itself, not of the shim that becomes it.
 fn runs(command_line: &[u8], tool: &str) -> bool {
     let line = String::from_utf8_lossy(command_line);
-    !line.contains("exec-shim")
-        && line
-            .split('\0')
-            .take(2)
-            .any(|word| word.contains(&format!("/{tool}/")))
+    !line.contains("exec-shim") && line.split('\0').take(2).any(|word| word.contains(&format!("/{tool}/")))
 }
 
 pub async fn start(config: &Config, root: &Path) -> Daemon {
     let shim = PathBuf::from(env!("CARGO_BIN_EXE_proctor"));
-    let surroundings = Surroundings {
-        roots: vec![root.to_owned()],
-        shim,
-    };
+    let surroundings = Surroundings { roots: vec![root.to_owned()], shim };
     Daemon::start(config, surroundings).await.unwrap()
 }
 

@@ -21,18 +21,12 @@ pub(super) struct Removal(PathBuf);
 impl Removal {
     /// Makes the directory; one that is there already is somebody else's and stays.
     pub(super) fn create(path: &Path) -> Result<Self, SnapshotError> {
-        fs::create_dir(path).map_err(|source| SnapshotError::Write {
-            path: path.to_owned(),
-            source,
-        })?;
+        fs::create_dir(path).map_err(|source| SnapshotError::Write { path: path.to_owned(), source })?;
         Ok(Self(path.to_owned()))
     }
 
     pub(super) fn seal(&self) -> Result<(), SnapshotError> {
-        set_modes(&self.0, SEALED).map_err(|source| SnapshotError::Write {
-            path: self.0.clone(),
-            source,
-        })
+        set_modes(&self.0, SEALED).map_err(|source| SnapshotError::Write { path: self.0.clone(), source })
     }
 }
 

@@ -15,10 +15,7 @@ use super::SnapshotError;
 /// Opens the target by walking down from `/`: the path was checked against the allowed roots as it is, so a link that
 /// appeared in it since then must not be followed.
 pub(super) fn target(target: &Path) -> Result<Dir, SnapshotError> {
-    let failed = |errno| SnapshotError::Target {
-        path: target.to_owned(),
-        errno,
-    };
+    let failed = |errno| SnapshotError::Target { path: target.to_owned(), errno };
     let mut components = target.components();
     if components.next() != Some(Component::RootDir) {
         return Err(failed(Errno::EINVAL));

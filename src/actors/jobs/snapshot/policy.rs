@@ -35,10 +35,7 @@ impl Policy {
     pub fn new<Pattern: AsRef<str>>(
         configuration: impl IntoIterator<Item = Pattern>,
     ) -> Result<Self, BadPattern> {
-        Ok(Self {
-            configuration: set(configuration)?,
-            file_like: set(FILE_LIKE_DIRECTORIES)?,
-        })
+        Ok(Self { configuration: set(configuration)?, file_like: set(FILE_LIKE_DIRECTORIES)? })
     }
 
     /// Why a file is no source, if its name says so.
@@ -80,9 +77,7 @@ impl Siblings {
     pub(super) fn of<'a>(names: impl Iterator<Item = &'a [u8]>) -> Self {
         let marks: [&[u8]; 3] = [b"HEAD", b"objects", b"refs"];
         let seen = names.filter(|name| marks.contains(name)).count();
-        Self {
-            bare_repository: seen == marks.len(),
-        }
+        Self { bare_repository: seen == marks.len() }
     }
 }
 
@@ -117,25 +112,10 @@ mod tests {
     #[test]
     fn a_pattern_matches_at_any_depth_and_nothing_else() {
         let policy = Policy::new([".linter", "lint.config.*", "ci/tool.yml"]).unwrap();
-        for path in [
-            ".linter",
-            "a/b/.linter",
-            "x/lint.config.mjs",
-            "ci/tool.yml",
-            "a/ci/tool.yml",
-            ".git",
-        ] {
+        for path in [".linter", "a/b/.linter", "x/lint.config.mjs", "ci/tool.yml", "a/ci/tool.yml", ".git"] {
             assert!(excludes(&policy, path), "{path}");
         }
-        for path in [
-            "a.linter",
-            "linter",
-            "lint.js",
-            "tool.yml",
-            ".gitignore",
-            "notci/tool.yml",
-            "HEAD",
-        ] {
+        for path in ["a.linter", "linter", "lint.js", "tool.yml", ".gitignore", "notci/tool.yml", "HEAD"] {
             assert!(!excludes(&policy, path), "{path}");
         }
     }

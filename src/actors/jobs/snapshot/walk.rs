@@ -81,24 +81,12 @@ impl<'a> Walk<'a> {
         limits: &'a Limits,
         cancel: &'a CancellationToken,
     ) -> Self {
-        Self {
-            target,
-            destination,
-            policy,
-            limits,
-            cancel,
-            found: Found::default(),
-            buffer: Vec::new(),
-        }
+        Self { target, destination, policy, limits, cancel, found: Found::default(), buffer: Vec::new() }
     }
 
     /// Depth first, so that the descriptors held at once are those of one branch.
     pub(super) fn copy(mut self, root: Dir) -> Result<Found, SnapshotError> {
-        let place = Place {
-            path: String::new(),
-            depth: 0,
-            barred: None,
-        };
+        let place = Place { path: String::new(), depth: 0, barred: None };
         let mut pending = Vec::new();
         self.directory(root, &place, &mut pending)?;
         while let Some(next) = pending.pop() {
@@ -128,11 +116,7 @@ impl<'a> Walk<'a> {
             }
         };
         let fd = Rc::new(fd);
-        let here = Here {
-            fd: &fd,
-            place,
-            siblings: Siblings::of(names.iter().map(|name| name.to_bytes())),
-        };
+        let here = Here { fd: &fd, place, siblings: Siblings::of(names.iter().map(|name| name.to_bytes())) };
         for name in names {
             if self.cancel.is_cancelled() {
                 return Err(SnapshotError::Cancelled);
@@ -153,9 +137,7 @@ impl<'a> Walk<'a> {
             }
             self.found.entries += 1;
             if self.found.entries > self.limits.entries {
-                return Ok(Err(
-                    self.too_large(self.limits.entries as u64, "directory entries")
-                ));
+                return Ok(Err(self.too_large(self.limits.entries as u64, "directory entries")));
             }
             names.push(name.to_owned());
         }
@@ -208,31 +190,18 @@ impl<'a> Walk<'a> {
             Err(_) => Some("in a directory whose name is not UTF-8"),
             Ok(text) => self.policy.bars_directory(text, &path),
         });
-        Some(Pending {
-            parent: Rc::clone(here.fd),
-            place: Place { path, depth, barred },
-            name,
-        })
+        Some(Pending { parent: Rc::clone(here.fd), place: Place { path, depth, barred }, name })
     }
 
     fn regular(&mut self, here: &Here<'_>, name: &CStr, path: String) -> Result<(), SnapshotError> {
-        if let Some(why) = self
-            .policy
-            .excludes(&name.to_string_lossy(), &path, here.siblings)
-        {
+        if let Some(why) = self.policy.excludes(&name.to_string_lossy(), &path, here.siblings) {
             self.exclude(path, why);
             return Ok(());
         }
         let unshowable = || (!is_showable(&path)).then_some("its path has characters that cannot be shown");
         let no_text = || name.to_str().is_err().then_some("its name is not UTF-8");
         let too_long = || (path.len() > self.limits.path_bytes).then_some("its path is too long");
-        if let Some(why) = here
-            .place
-            .barred
-            .or_else(no_text)
-            .or_else(unshowable)
-            .or_else(too_long)
-        {
+        if let Some(why) = here.place.barred.or_else(no_text).or_else(unshowable).or_else(too_long) {
             self.leave_out(path, why.to_owned());
             return Ok(());
         }
@@ -297,30 +266,17 @@ impl<'a> Walk<'a> {
     }
 
     fn too_large(&self, limit: u64, what: &'static str) -> SnapshotError {
-        SnapshotError::TooLarge {
-            path: PathBuf::from(self.target),
-            limit,
-            what,
-        }
+        SnapshotError::TooLarge { path: PathBuf::from(self.target), limit, what }
     }
 }
 
 /// Names what is not in the snapshot, in words that can be shown.
 fn gap(path: &str, why: &str) -> Gap {
-    Gap {
-        path: clean_text(path, PATH_SHOWN_BYTES_MAX),
-        why: why.to_owned(),
-    }
+    Gap { path: clean_text(path, PATH_SHOWN_BYTES_MAX), why: why.to_owned() }
 }
 
 fn write(at: &Path, bytes: &[u8]) -> io::Result<()> {
-    let create = || {
-        fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(FILE_MODE)
-            .open(at)
-    };
+    let create = || fs::OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(at);
     let mut file = match create() {
         // Directories are made for the first file in them: an empty one would be nothing to examine.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -59,9 +59,7 @@ impl Call for Fault {
         let whole = Duration::from_millis(arguments.ms.into());
         for step in 1..=STEPS {
             sleep_until(began + whole * step / STEPS).await;
-            context
-                .progress
-                .report(step.into(), Some(STEPS.into()), format!("step {step} of {STEPS}"));
+            context.progress.report(step.into(), Some(STEPS.into()), format!("step {step} of {STEPS}"));
         }
         match arguments.kind {
             Kind::PanicCall => panic!("a call was asked to panic"),
@@ -71,10 +69,7 @@ impl Call for Fault {
             }
             Kind::Sleep => {
                 let filler = "x".repeat(usize::try_from(arguments.bytes).unwrap_or(usize::MAX));
-                Ok(FaultAnswer {
-                    slept_ms: arguments.ms,
-                    filler,
-                })
+                Ok(FaultAnswer { slept_ms: arguments.ms, filler })
             }
         }
     }

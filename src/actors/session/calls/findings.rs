@@ -26,10 +26,7 @@ impl Call for JobResults {
 
     async fn call(arguments: FindingsArguments, context: CallContext) -> Result<FindingsAnswer, CallError> {
         if arguments.job.is_none() {
-            return Err(CallError::argument(
-                "job",
-                "is required; without it, use findings",
-            ));
+            return Err(CallError::argument("job", "is required; without it, use findings"));
         }
         page(arguments, &context).await
     }
@@ -61,10 +58,7 @@ async fn page(arguments: FindingsArguments, context: &CallContext) -> Result<Fin
                 Found::Live(watch) => std::sync::Arc::clone(&watch.borrow()),
                 Found::Stored(view) => std::sync::Arc::new(*view),
             };
-            Some(matches!(
-                view.conclusion(),
-                Conclusion::Clean | Conclusion::Findings
-            ))
+            Some(matches!(view.conclusion(), Conclusion::Clean | Conclusion::Findings))
         }
     };
     let query = FindingsQuery {

@@ -41,20 +41,14 @@ impl Found {
 }
 
 pub fn parse_id(text: &str) -> Result<JobId, CallError> {
-    text.parse()
-        .map_err(|error| CallError::argument("job", format!("{error}")))
+    text.parse().map_err(|error| CallError::argument("job", format!("{error}")))
 }
 
 /// The job of this principal; whether it never was or is another's is not told apart.
 pub async fn find(context: &CallContext, id: JobId) -> Result<Found, CallError> {
     let principal = context.principal.clone();
     // Live first: a job that ends in between is in the store by then, because it is stored before it is let go.
-    let live = ask(context, |reply| JobsMessage::Watch {
-        principal,
-        job: id,
-        reply,
-    })
-    .await?;
+    let live = ask(context, |reply| JobsMessage::Watch { principal, job: id, reply }).await?;
     if let Some(watch) = live {
         return Ok(Found::Live(watch));
     }
@@ -77,37 +71,25 @@ pub async fn ask<R: Send>(
     context: &CallContext,
     request: impl FnOnce(crate::actors::mailbox::Reply<R>) -> JobsMessage,
 ) -> Result<R, CallError> {
-    let manager: Address<JobsMessage> = context
-        .handles
-        .jobs
-        .get()
-        .ok_or_else(|| unavailable("the job engine is restarting"))?;
-    manager
-        .call(request, MANAGER_PATIENCE)
-        .await
-        .map_err(|error| match error {
-            AddressError::Full { .. } => unavailable("the job engine is busy"),
-            AddressError::Closed { .. } => unavailable(
-                "the job engine went down while it handled this; look for the job before you submit again",
-            ),
-            AddressError::Timeout { .. } => {
-                unavailable("the job engine did not answer in time; look for the job before you submit again")
-            }
-        })
+    let manager: Address<JobsMessage> =
+        context.handles.jobs.get().ok_or_else(|| unavailable("the job engine is restarting"))?;
+    manager.call(request, MANAGER_PATIENCE).await.map_err(|error| match error {
+        AddressError::Full { .. } => unavailable("the job engine is busy"),
+        AddressError::Closed { .. } => unavailable(
+            "the job engine went down while it handled this; look for the job before you submit again",
+        ),
+        AddressError::Timeout { .. } => {
+            unavailable("the job engine did not answer in time; look for the job before you submit again")
+        }
+    })
 }
 
 fn unavailable(what: &str) -> CallError {
-    CallError::Unavailable {
-        what: what.to_owned(),
-        retry_after: RETRY_AFTER,
-    }
+    CallError::Unavailable { what: what.to_owned(), retry_after: RETRY_AFTER }
 }
 
 pub fn unreadable(error: &StoreError) -> CallError {
-    CallError::Unavailable {
-        what: format!("the store cannot be read: {error}"),
-        retry_after: RETRY_AFTER,
-    }
+    CallError::Unavailable { what: format!("the store cannot be read: {error}"), retry_after: RETRY_AFTER }
 }
 
 /// Waits for the end of a job, telling the client how far it is.
@@ -132,32 +114,19 @@ pub async fn wait(mut watch: JobWatch, context: &CallContext, wait_s: Option<u32
 /// Runs ended of runs planned, and a sentence.
 fn progress(view: &JobView) -> (f64, Option<f64>, String) {
     let ended = view.runs.len() - view.open_runs().count();
-    let tools = view
-        .runs
-        .iter()
-        .filter(|run| matches!(run.state, RunState::Running | RunState::Parsing));
+    let tools = view.runs.iter().filter(|run| matches!(run.state, RunState::Running | RunState::Parsing));
     let running: Vec<&str> = tools.map(|run| run.tool.0.as_str()).collect();
     let found: u32 = view.counts.iter().sum();
     let message = match (view.runs.is_empty(), running.is_empty()) {
         (true, _) => format!("{}: the target is being copied", view.state.word()),
-        (false, true) => format!(
-            "{ended} of {} tools done, {found} findings so far",
-            view.runs.len()
-        ),
+        (false, true) => format!("{ended} of {} tools done, {found} findings so far", view.runs.len()),
         (false, false) => {
             let running = running.join(", ");
-            format!(
-                "{ended} of {} tools done, {found} findings so far; running: {running}",
-                view.runs.len()
-            )
+            format!("{ended} of {} tools done, {found} findings so far; running: {running}", view.runs.len())
         }
     };
     let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
-    (
-        count(ended),
-        (!view.runs.is_empty()).then(|| count(view.runs.len())),
-        message,
-    )
+    (count(ended), (!view.runs.is_empty()).then(|| count(view.runs.len())), message)
 }
 
 /// The job with its worst findings, as many as fit into one answer.

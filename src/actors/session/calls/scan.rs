@@ -26,24 +26,15 @@ impl Call for Scan {
         then call job_status with that id. `conclusion` says what the result is worth: only `clean` means that \
         everything was looked at and nothing found; after `incomplete`, see `runs` for what failed. The tree is read \
         from a copy; nothing in it is executed or changed.";
-    const HINTS: Hints = Hints {
-        read_only: true,
-        destructive: false,
-        idempotent: false,
-        open_world: false,
-    };
+    const HINTS: Hints = Hints { read_only: true, destructive: false, idempotent: false, open_world: false };
     type Arguments = ScanArguments;
     type Answer = JobAnswer;
 
     async fn call(arguments: ScanArguments, context: CallContext) -> Result<JobAnswer, CallError> {
         let request = request(&arguments, &context).await?;
         let principal = context.principal.clone();
-        let submitted = jobs::ask(&context, |reply| JobsMessage::Submit {
-            principal,
-            request,
-            reply,
-        })
-        .await?;
+        let submitted =
+            jobs::ask(&context, |reply| JobsMessage::Submit { principal, request, reply }).await?;
         let watch = submitted.map_err(refused)?;
         let view = jobs::wait(watch, &context, Some(arguments.wait_s.unwrap_or(WAIT_S_DEFAULT))).await;
         jobs::answer(&context, &view).await
@@ -73,25 +64,16 @@ async fn request(arguments: &ScanArguments, context: &CallContext) -> Result<Job
             format!("at most {} seconds are allowed here", deadlines.max_s),
         ));
     }
-    Ok(JobRequest {
-        target: target.to_owned(),
-        tools: tools(&arguments.tools, context)?,
-        deadline_s,
-    })
+    Ok(JobRequest { target: target.to_owned(), tools: tools(&arguments.tools, context)?, deadline_s })
 }
 
 fn tools(asked: &[String], context: &CallContext) -> Result<Vec<ToolName>, CallError> {
     let catalogue = &context.handles.catalogue;
-    let unknown = asked
-        .iter()
-        .position(|name| catalogue.get(&ToolName(name.clone())).is_none());
+    let unknown = asked.iter().position(|name| catalogue.get(&ToolName(name.clone())).is_none());
     match unknown {
         None => Ok(asked.iter().cloned().map(ToolName).collect()),
         Some(index) => {
-            let known: Vec<&str> = catalogue
-                .iter()
-                .map(|manifest| manifest.name.0.as_str())
-                .collect();
+            let known: Vec<&str> = catalogue.iter().map(|manifest| manifest.name.0.as_str()).collect();
             let problem = format!("there is no tool of that name; there are {}", known.join(", "));
             Err(CallError::argument(format!("tools/{index}"), problem))
         }
@@ -102,14 +84,10 @@ fn refused(error: SubmitError) -> CallError {
     match error {
         SubmitError::Refused(Refusal::Draining) => CallError::Wire(WireError::Draining),
         SubmitError::Refused(refusal @ (Refusal::PrincipalQueueFull { .. } | Refusal::QueueFull { .. })) => {
-            CallError::Unavailable {
-                what: refusal.to_string(),
-                retry_after: QUEUE_RETRY,
-            }
+            CallError::Unavailable { what: refusal.to_string(), retry_after: QUEUE_RETRY }
         }
-        SubmitError::NotStored(_) => CallError::Unavailable {
-            what: error.to_string(),
-            retry_after: QUEUE_RETRY,
-        },
+        SubmitError::NotStored(_) => {
+            CallError::Unavailable { what: error.to_string(), retry_after: QUEUE_RETRY }
+        }
     }
 }
