@@ -104,7 +104,7 @@ impl Daemon {
         if swept.processes > 0 {
             tracing::warn!(processes = swept.processes, "ended what a daemon that died had left running");
         }
-        let catalogue = Arc::new(catalogue(config).map_err(StartFailed::Manifests)?);
+        let catalogue = Catalogue::with_own(&config.daemon.manifests_dir).map_err(StartFailed::Manifests)?;
         let token = Token::read_or_create(&data.token())?;
         let listen = |source| StartFailed::Listen { address: config.gateway.listen, source };
         let listener = listener::bind(config.gateway.listen).map_err(listen)?;
@@ -120,7 +120,7 @@ impl Daemon {
             roots: &roots,
             shim: surroundings.shim,
             data: &data,
-            catalogue,
+            catalogue: Arc::new(catalogue),
             policy,
             token: &token,
             listener: Arc::new(listener),
@@ -180,11 +180,6 @@ impl Daemon {
             drop(jobs.try_send(JobsMessage::Hurry));
         }
     }
-}
-
-fn catalogue(config: &Config) -> Result<Catalogue, Vec<ManifestError>> {
-    let own = &config.daemon.manifests_dir;
-    if own.is_dir() { Catalogue::with_user_dir(own) } else { Catalogue::builtin() }
 }
 
 async fn boot(plan: &Plan<'_>, doors: &Doors) -> Result<Supervisor, StartFailed> {

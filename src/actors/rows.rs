@@ -10,10 +10,11 @@ use super::gateway::sessions;
 use super::gateway::settings::Settings;
 use super::gateway::token::{Token, Tokens};
 use super::handles::{Deadlines, Handles, Source};
+use super::installer::Installed;
 use super::jobs::execute::Workplace;
 use super::jobs::job::Shop;
 use super::jobs::target::Roots;
-use super::jobs::{Jobs, JobsArguments, RunningJobs, program, snapshot};
+use super::jobs::{Jobs, JobsArguments, RunningJobs, snapshot};
 use super::session::convert;
 use super::store::{Store, StoreArguments, StoreServer};
 use super::supervise::{Backoff, ChildSpec, Intensity, Strategy, Supervisor, SupervisorSlot, SupervisorSpec};
@@ -160,7 +161,7 @@ impl Plan<'_> {
     fn tools(&self) -> Source<convert::ToolsAnswer> {
         let (catalogue, tools_dir) = (Arc::clone(&self.catalogue), self.config.daemon.tools_dir.clone());
         Arc::new(move || {
-            convert::tools_answer(&catalogue, |manifest| program::locate(manifest, &tools_dir).is_ok())
+            convert::tools_answer(&catalogue, |manifest| Installed::locate(manifest, &tools_dir).is_ok())
         })
     }
 }

@@ -87,8 +87,7 @@ async fn dispatch(command: Command, loaded: Loaded, terminal: Terminal) -> Resul
         Command::Config(command) => config::run(&command, &loaded, terminal),
         Command::Tools(command) => {
             let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
-            let tools_dir = &loaded.config.daemon.tools_dir;
-            Ok(tools::run(&command, tools_dir, terminal, &mut shutdown).await?)
+            Ok(tools::run(&command, &loaded.config.daemon, terminal, &mut shutdown).await?)
         }
         Command::Token(command) => token::run(&command, &daemon::running(data_dir)?, terminal),
         Command::McpConfig(command) => {

@@ -1,6 +1,6 @@
 //! `proctor tools`: puts the analysers on the machine, says whether they work, and names them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::exit::Exit;
 use super::terminal::Terminal;
 use crate::actors::installer::{Layout, Locks, Setup, inherited};
+use crate::config;
 use crate::shutdown::Shutdown;
 use crate::tools::catalogue::Catalogue;
 use crate::tools::manifest::Manifest;
@@ -101,12 +102,12 @@ fn hint(near: Option<&str>) -> String {
 /// the exit code [`Exit::Failed`].
 pub async fn run(
     args: &ToolsArgs,
-    tools_dir: &Path,
+    daemon: &config::Daemon,
     terminal: Terminal,
     shutdown: &mut Shutdown,
 ) -> Result<Exit, ToolsError> {
     let cancel = CancellationToken::new();
-    let work = act(args, tools_dir, terminal, cancel.clone());
+    let work = act(args, daemon, terminal, cancel.clone());
     tokio::pin!(work);
     loop {
         tokio::select! {
@@ -118,21 +119,23 @@ pub async fn run(
 
 async fn act(
     args: &ToolsArgs,
-    tools_dir: &Path,
+    config::Daemon { tools_dir, manifests_dir, .. }: &config::Daemon,
     terminal: Terminal,
     cancel: CancellationToken,
 ) -> Result<Exit, ToolsError> {
-    let catalogue = Catalogue::builtin().map_err(|errors| {
+    let catalogue = Catalogue::with_own(manifests_dir).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         ToolsError::Catalogue(errors.join("; "))
     })?;
-    let chosen = args.tools_dir.as_deref().unwrap_or(tools_dir);
+    let chosen = args.tools_dir.as_ref().unwrap_or(tools_dir);
     let absolute = std::path::absolute(chosen)
-        .map_err(|error| ToolsError::Directory { path: chosen.to_owned(), reason: error.to_string() })?;
+        .map_err(|error| ToolsError::Directory { path: chosen.clone(), reason: error.to_string() })?;
     let layout = Layout::new(&absolute, |name| std::env::var_os(name));
     match &args.action {
         Action::Install { names, force } => {
-            let tools = select(&catalogue, names)?;
+            // What the user brings is not ours to install.
+            let tools: Vec<_> =
+                select(&catalogue, names)?.into_iter().filter(|tool| tool.run.program.is_none()).collect();
             let setup = Setup { layout, locks: Locks::builtin(), inherited: inherited(), force: *force };
             install::run(&tools, setup, terminal, cancel).await
         }

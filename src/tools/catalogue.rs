@@ -60,6 +60,14 @@ impl Catalogue {
         Ok(catalogue)
     }
 
+    /// The tools that come with proctor, and the user's own if `directory` is there.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any manifest.
+    pub fn with_own(directory: &Path) -> Result<Self, Vec<ManifestError>> {
+        if directory.is_dir() { Self::with_user_dir(directory) } else { Self::builtin() }
+    }
+
     /// The tools that come with proctor and those of `directory`, whose `*.toml` files are read in the order of their
     /// names. A name may be given once only: a user's manifest does not replace one of ours.
     ///

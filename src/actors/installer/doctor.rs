@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::environment;
-use super::installed;
+use super::installed::{self, Installed};
 use super::layout::Layout;
 use super::lock::Locks;
 use super::package::{Package, Runtime};
@@ -166,6 +166,15 @@ impl Examiner<'_> {
     async fn tool(&self, manifest: &Manifest) -> Check {
         let name = manifest.name.0.as_str();
         let check = |state, detail: String| Check::new(Kind::Tool, name, state, detail);
+        if manifest.run.program.is_some() {
+            return match Installed::locate(manifest, &self.layout.tools_dir) {
+                Ok(program) => check(
+                    State::Note,
+                    format!("{} is yours; its version is not asked", program.path.display()),
+                ),
+                Err(error) => missing(check(State::Failed, error.to_string()), name),
+            };
+        }
         let package = match Package::of(manifest, self.locks) {
             Ok(package) => package,
             Err(error) => return check(State::Failed, error.to_string()).advise(error.advice()),

@@ -31,6 +31,8 @@ pub enum NotInstalled {
     Outdated { tool: String, found: String, wanted: String },
     #[error("{tool} is broken: {missing} is gone; run `proctor tools install {tool}`")]
     Broken { tool: String, missing: PathBuf },
+    #[error("{tool}: there is no program {program}; put it there, or mend `run.program` in its manifest")]
+    NotBrought { tool: String, program: PathBuf },
 }
 
 /// Lookup of installed tools.
@@ -55,10 +57,23 @@ impl Installed {
         tools_dir: &Path,
         locks: &Locks,
     ) -> Result<Program, NotInstalled> {
+        if let Some(program) = &manifest.run.program {
+            return brought(manifest, program);
+        }
         let package = Package::of(manifest, locks)
             .map_err(|_| NotInstalled::NoRecipe { tool: manifest.name.0.clone() })?;
         find(&package, tools_dir).map(|receipt| receipt.program(tools_dir))
     }
+}
+
+/// A program that the user brings is taken as it is.
+fn brought(manifest: &Manifest, program: &Path) -> Result<Program, NotInstalled> {
+    if !program.is_file() {
+        return Err(NotInstalled::NotBrought { tool: manifest.name.0.clone(), program: program.to_owned() });
+    }
+    let root = program.parent().unwrap_or(program).to_owned();
+    let version = manifest.version.pinned.clone();
+    Ok(Program { path: program.to_owned(), version, bin_dirs: vec![root.clone()], root })
 }
 
 /// The receipt of a package that is there, complete, and the pinned one.

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::program::{self, Located};
 use super::run::failed;
 use super::snapshot::Snapshot;
+use crate::actors::installer::{Installed, Program};
 use crate::actors::process::{self, Captured, Command, How, MemoryLimit, Spill};
 use crate::domain::finding::clean_text;
 use crate::domain::fingerprint::{self, Stamped};
@@ -140,9 +140,10 @@ pub async fn run_tool(
     cancel: CancellationToken,
 ) -> Finished {
     let manifest = &order.manifest;
-    let program = match program::locate(manifest, &workplace.tools) {
+    let program = match Installed::locate(manifest, &workplace.tools) {
         Ok(program) => program,
-        Err(missing) => return Finished::not_started(missing.reason, missing.detail, Some(missing.advice)),
+        // The text says what to do.
+        Err(missing) => return Finished::not_started(FailureReason::ToolMissing, missing.to_string(), None),
     };
     let wall = wall.min(manifest.limits.wall);
     let prepared = prepare(order, workplace, program, wall);
@@ -164,7 +165,7 @@ type Prepared = (Command, Option<PathBuf>, tempfile::TempDir);
 fn prepare(
     order: &Order,
     workplace: &Workplace,
-    program: Located,
+    program: Program,
     wall: Duration,
 ) -> Result<Prepared, String> {
     let manifest = &order.manifest;

@@ -17,7 +17,6 @@
 pub mod target;
 pub mod snapshot;
 pub mod plan;
-pub mod program;
 pub mod execute;
 mod run_slot;
 pub mod run;

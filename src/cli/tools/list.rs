@@ -50,7 +50,7 @@ fn row<'a>(tool: &'a Manifest, tools_dir: &Path) -> Row<'a> {
         version: &tool.version.pinned,
         state: match &found {
             Ok(_) => "installed",
-            Err(NotInstalled::Missing { .. }) => "missing",
+            Err(NotInstalled::Missing { .. } | NotInstalled::NotBrought { .. }) => "missing",
             Err(NotInstalled::Outdated { .. }) => "outdated",
             Err(NotInstalled::Broken { .. }) => "broken",
             Err(NotInstalled::NoRecipe { .. }) => "no_recipe",
