@@ -75,11 +75,13 @@ fn orphaned(at: &str) -> JobEvent {
     let reason = FailureReason::DaemonRestarted;
     JobEvent::Ended {
         state: JobState::Failed,
-        error: Some("the daemon restarted while the job was under way; submit it again".to_owned()),
+        error: Some(
+            "the daemon or its job engine restarted while the job was under way; submit it again".to_owned(),
+        ),
         at: at.to_owned(),
         open_runs: Outcome::Failed(Failure {
             reason,
-            detail: "the daemon restarted before the run had ended".to_owned(),
+            detail: "the daemon or its job engine restarted before the run had ended".to_owned(),
             advice: Some("submit the job again".to_owned()),
             stderr_tail: String::new(),
             retryable: reason.retryable(),

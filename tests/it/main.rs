@@ -42,3 +42,4 @@ mod whole;
 mod scan;
 mod tool_faults;
 mod hostile_tree;
+mod queue;

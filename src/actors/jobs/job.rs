@@ -7,8 +7,7 @@
 //! Owns: the snapshot (shared with its runs, removed when the last of them lets go), the job's view (a watch channel:
 //! whoever looks sees the newest state, nobody is queued for), its list of open runs.
 //! Who speaks to it: its runs; cancel and deadline reach everything below it as a token and an instant.
-//! Its death: its runs die with it (they are its siblings' children, one_for_all), the manager hears `JobGone` and gives
-//! the job a truthful end in the store.
+//! Its death: the manager hears `JobGone`, gives the job a truthful end in the store, and takes its runs down.
 
 use std::path::PathBuf;
 use std::sync::Arc;

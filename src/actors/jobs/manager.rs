@@ -1,8 +1,9 @@
 //! The jobs manager: lets jobs in, starts them in turn, grants slots to runs, forgets what is over.
 //!
 //! ```text
-//! a job here:   waiting ──turn──► under way ──JobGone──► forgotten (the store knows it)
-//!                  └──cancel──► ended in the store ──────────┘
+//! a job here:   waiting ──turn──► under way ──JobGone──► forgotten (the store has its end)
+//!                  └──cancel──┐        └──JobGone without an end──┐      ▲
+//!                             └────────────► over ◄───────────────┘──────┘ its end is stored
 //! ```
 //! Owns: the admission queue, the slots, one entry per live job.
 //! Who speaks to it: sessions (submit, watch, cancel), runs (slots), jobs (gone), the daemon (drain).
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::job::{JobArguments, Shop};
+use super::run::failed;
 use super::run_slot::RunSlot;
 use super::running::RunningJobs;
 use crate::actors::clock;
@@ -27,11 +29,15 @@ use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::domain::admission::{Admission, Limits, Refusal};
 use crate::domain::ids::{JobId, Principal, RunId};
 use crate::domain::job::{JobEvent, JobRequest, JobState, JobView};
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{FailureReason, Outcome};
 use crate::domain::slots::{Slots, Weight};
+use crate::store::StoreError;
 
 /// Requests that may wait here: every session's in-flight limit many times over.
 const REQUESTS_LIMIT: usize = 1024;
+
+/// Until the store is asked again to take a job's end.
+const END_RETRY: Duration = Duration::from_secs(1);
 
 /// A job's newest state, to be looked at and waited on.
 pub type JobWatch = watch::Receiver<Arc<JobView>>;
@@ -67,6 +73,10 @@ pub enum JobsMessage {
     GiveBack { run: RunId },
     /// A job's actor is gone, whether or not the job had come to an end.
     JobGone { job: JobId },
+    /// Nothing is left of a job: neither a process nor its place among the running ones.
+    JobCleared { job: JobId },
+    /// Try again to store the end of a job.
+    StoreEnd { job: JobId },
     /// Take nothing in any more; cancel what is still under way after `patience`; answer when nothing is.
     Drain { patience: Duration, reply: Reply<()> },
     /// The patience of a drain is over.
@@ -82,6 +92,8 @@ impl Message for JobsMessage {
             | Self::AskSlot { .. }
             | Self::GiveBack { .. }
             | Self::JobGone { .. }
+            | Self::JobCleared { .. }
+            | Self::StoreEnd { .. }
             | Self::Drain { .. }
             | Self::Hurry => Lane::Control,
         }
@@ -100,14 +112,20 @@ pub struct Jobs {
 
 struct Live {
     principal: Principal,
-    watch: JobWatch,
+    /// Shared with the job's actor, so that whoever waits hears of an end that the actor could not give.
+    view: watch::Sender<Arc<JobView>>,
     cancel: CancellationToken,
     stage: Stage,
 }
 
 enum Stage {
-    Waiting { request: JobRequest, deadline: Instant, view: watch::Sender<Arc<JobView>> },
+    Waiting {
+        request: JobRequest,
+        deadline: Instant,
+    },
     UnderWay,
+    /// It has no actor (any more); this is its end, as soon as the store has taken it.
+    Over(JobEvent),
 }
 
 impl Server for Jobs {
@@ -140,12 +158,16 @@ impl Server for Jobs {
                 self.submit(principal, request, reply, context).await
             }
             JobsMessage::Watch { principal, job, reply } => reply.send(self.watch(&principal, job)),
-            JobsMessage::Cancel { principal, job, reply } => reply.send(self.cancel(&principal, job).await),
+            JobsMessage::Cancel { principal, job, reply } => {
+                reply.send(self.cancel(&principal, job, context).await)
+            }
             JobsMessage::AskSlot { run, weight, cost, reply } => {
                 self.ask_slot(run, weight, cost, reply, context)
             }
             JobsMessage::GiveBack { run } => self.give_back(run, context),
             JobsMessage::JobGone { job } => self.job_gone(job, context).await,
+            JobsMessage::JobCleared { job } => self.job_cleared(job, context).await,
+            JobsMessage::StoreEnd { job } => self.store_end(job, context).await,
             JobsMessage::Drain { patience, reply } => self.drain(patience, reply, context).await,
             JobsMessage::Hurry => self.hurry(),
         }
@@ -161,60 +183,107 @@ impl Jobs {
         reply: Reply<Result<JobWatch, SubmitError>>,
         context: &Context<JobsMessage>,
     ) {
-        let taken = self.take_in(principal, request).await;
+        // A caller who has left was told to come back: a job of his would run for nobody.
+        if reply.is_abandoned() {
+            return;
+        }
+        let taken = self.take_in(principal, request, context).await;
         reply.send(taken);
         self.start_jobs(context).await;
     }
 
-    async fn take_in(&mut self, principal: Principal, request: JobRequest) -> Result<JobWatch, SubmitError> {
+    async fn take_in(
+        &mut self,
+        principal: Principal,
+        request: JobRequest,
+        context: &Context<JobsMessage>,
+    ) -> Result<JobWatch, SubmitError> {
         self.admission.check(&principal)?;
         let id = JobId::from_random(random::bytes());
         let deadline = Instant::now() + Duration::from_secs(request.deadline_s.into());
         let job = JobView::queued(id, principal.clone(), request.clone(), clock::now());
         let stored = self.shop.store.submit(job.clone()).await;
-        stored.map_err(|error| SubmitError::NotStored(error.to_string()))?;
         let (view, watch) = watch::channel(Arc::new(job));
-        let stage = Stage::Waiting { request, deadline, view };
-        let live = Live {
-            principal: principal.clone(),
-            watch: watch.clone(),
-            cancel: CancellationToken::new(),
-            stage,
-        };
-        self.live.insert(id, live);
-        self.admission.enqueue(id, principal);
-        Ok(watch)
+        let stage = Stage::Waiting { request, deadline };
+        let live = Live { principal: principal.clone(), view, cancel: CancellationToken::new(), stage };
+        match stored {
+            Ok(()) => {
+                self.live.insert(id, live);
+                self.admission.enqueue(id, principal);
+                Ok(watch)
+            }
+            Err(error) => {
+                if matches!(error, StoreError::Unknown { .. }) {
+                    // It may be on the disk after all, and would look as if it waited there.
+                    let never_taken = format!("the job was never started: {error}");
+                    self.live.insert(id, live);
+                    self.end(id, JobState::Failed, Some(never_taken), context);
+                }
+                Err(SubmitError::NotStored(error.to_string()))
+            }
+        }
     }
 
     fn watch(&self, principal: &Principal, job: JobId) -> Option<JobWatch> {
-        self.live.get(&job).filter(|live| live.principal == *principal).map(|live| live.watch.clone())
+        self.live.get(&job).filter(|live| live.principal == *principal).map(|live| live.view.subscribe())
     }
 
-    async fn cancel(&mut self, principal: &Principal, job: JobId) -> Option<JobWatch> {
+    async fn cancel(
+        &mut self,
+        principal: &Principal,
+        job: JobId,
+        context: &Context<JobsMessage>,
+    ) -> Option<JobWatch> {
         let watch = self.watch(principal, job)?;
-        self.cancel_job(job).await;
+        if let Some(live) = self.live.get(&job) {
+            live.cancel.cancel();
+        }
+        if self.admission.withdraw(job) {
+            self.end(job, JobState::Cancelled, None, context);
+        }
         Some(watch)
     }
 
-    async fn cancel_job(&mut self, job: JobId) {
-        let Some(live) = self.live.get(&job) else { return };
-        live.cancel.cancel();
-        if self.admission.withdraw(job) {
-            self.end_unstarted(job, JobState::Cancelled, None).await;
+    /// Gives a job that has no actor its end.
+    fn end(&mut self, job: JobId, state: JobState, error: Option<String>, context: &Context<JobsMessage>) {
+        let Some(live) = self.live.get_mut(&job) else { return };
+        let open_runs = match &error {
+            Some(why) => failed(FailureReason::Internal, why),
+            None => Outcome::Cancelled,
+        };
+        live.stage = Stage::Over(JobEvent::Ended { state, error, at: clock::now(), open_runs });
+        drop(context.address().post(JobsMessage::StoreEnd { job }));
+    }
+
+    /// Stored first, shown after. A store that is busy or down is asked again: there, the job must not stay open.
+    async fn store_end(&mut self, job: JobId, context: &Context<JobsMessage>) {
+        let Some(Live { stage: Stage::Over(event), principal, .. }) = self.live.get(&job) else {
+            return;
+        };
+        let store = &self.shop.store;
+        let stored = match store.record(job, event.clone(), Vec::new()).await {
+            // Its own end had reached the store, and only the answer was lost.
+            Ok(false) => store.job(principal.clone(), job).await,
+            Ok(true) | Err(StoreError::NoSuchJob(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        match stored {
+            Ok(stored) => self.show_end(job, stored),
+            Err(error) => {
+                tracing::warn!(%job, %error, "a job's end was not stored; trying again");
+                context.send_after(END_RETRY, JobsMessage::StoreEnd { job });
+            }
         }
     }
 
-    /// Gives a job that has no actor its end.
-    async fn end_unstarted(&mut self, job: JobId, state: JobState, error: Option<String>) {
-        let Some(live) = self.live.remove(&job) else {
+    /// Forgets the job, once whoever watches it has its end: as stored, or as decided here.
+    fn show_end(&mut self, job: JobId, stored: Option<JobView>) {
+        let Some(Live { stage: Stage::Over(event), view, .. }) = self.live.remove(&job) else {
             return;
         };
-        let event = JobEvent::Ended { state, error, at: clock::now(), open_runs: Outcome::Cancelled };
-        if let Err(failure) = self.shop.store.record(job, event.clone(), Vec::new()).await {
-            tracing::error!(%job, %failure, "a job's end was not stored; the next start of the daemon will end it");
-        }
-        if let Stage::Waiting { view, .. } = live.stage {
-            view.send_if_modified(|view| Arc::make_mut(view).apply(event));
+        match stored {
+            Some(stored) => drop(view.send_replace(Arc::new(stored))),
+            None => drop(view.send_if_modified(|view| Arc::make_mut(view).apply(event))),
         }
     }
 
@@ -223,16 +292,15 @@ impl Jobs {
             let Some(live) = self.live.get_mut(&job) else {
                 continue;
             };
-            let Stage::Waiting { request, deadline, view } =
-                std::mem::replace(&mut live.stage, Stage::UnderWay)
-            else {
+            let stage = std::mem::replace(&mut live.stage, Stage::UnderWay);
+            let Stage::Waiting { request, deadline } = stage else {
                 continue;
             };
             let arguments = JobArguments {
                 id: job,
                 request,
                 deadline,
-                view,
+                view: live.view.clone(),
                 cancel: live.cancel.clone(),
                 shop: Arc::clone(&self.shop),
                 jobs: context.address().clone(),
@@ -265,8 +333,11 @@ impl Jobs {
         self.grant(context);
     }
 
-    /// A run that has left without its slot gives it back by dropping the answer it cannot receive.
+    /// Those who left without their slot (a cancelled job's runs) are forgotten first, so that they do not pile up behind
+    /// a long one. Who leaves after that gives the slot back by dropping the answer it cannot receive.
     fn grant(&mut self, context: &Context<JobsMessage>) {
+        let Self { asking, slots, .. } = self;
+        asking.extract_if(|_, reply| reply.is_abandoned()).for_each(|(run, _)| slots.give_back(run));
         for run in self.slots.grant() {
             if let Some(reply) = self.asking.remove(&run) {
                 reply.send(RunSlot::new(run, context.address().clone()));
@@ -275,17 +346,24 @@ impl Jobs {
         self.export();
     }
 
+    /// Whoever waits for the job hears of its end now; its place is free when what is under it has been taken down.
     async fn job_gone(&mut self, job: JobId, context: &Context<JobsMessage>) {
-        self.admission.ended(job);
-        let running = self.running.clone();
-        context.spawn(async move { running.end(job).await });
-        let ended = self.live.get(&job).is_none_or(|live| live.watch.borrow().state.is_terminal());
+        let (running, address) = (self.running.clone(), context.address().clone());
+        context.spawn(async move {
+            running.end(job).await;
+            drop(address.post(JobsMessage::JobCleared { job }));
+        });
+        let ended = self.live.get(&job).is_none_or(|live| live.view.borrow().state.is_terminal());
         if ended {
             self.live.remove(&job);
         } else {
             let error = "proctor's own actor for this job ended unexpectedly".to_owned();
-            self.end_unstarted(job, JobState::Failed, Some(error)).await;
+            self.end(job, JobState::Failed, Some(error), context);
         }
+    }
+
+    async fn job_cleared(&mut self, job: JobId, context: &Context<JobsMessage>) {
+        self.admission.ended(job);
         self.start_jobs(context).await;
         self.answer_drain();
     }

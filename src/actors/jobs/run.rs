@@ -18,7 +18,7 @@ use super::execute::{self, Executed, Order, Workplace};
 use super::job::JobMessage;
 use super::manager::JobsMessage;
 use super::run_slot::RunSlot;
-use crate::actors::mailbox::{Address, Message};
+use crate::actors::mailbox::{Address, CallError, Message};
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::store::Store;
 use crate::domain::ids::{JobId, RunId, ToolName};
@@ -82,22 +82,34 @@ impl Server for Run {
             .address()
             .try_send(RunMessage::Start)
             .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
-        Ok(Self { arguments, report })
+        // A stop ends the tool as a cancel does, with its grace and to the last process. Were it not heard, the tool would
+        // live until the supervisor loses patience.
+        let (stopping, cancel) = (context.stopping().clone(), arguments.cancel.child_token());
+        let stop = cancel.clone();
+        context.spawn(async move {
+            stopping.cancelled().await;
+            stop.cancel();
+        });
+        Ok(Self { arguments: RunArguments { cancel, ..arguments }, report })
     }
 
-    async fn handle(&mut self, message: RunMessage, _: &Context<RunMessage>) -> Result<(), Stop> {
+    async fn handle(&mut self, message: RunMessage, context: &Context<RunMessage>) -> Result<(), Stop> {
         match message {
-            RunMessage::Start => self.work().await,
+            RunMessage::Start => self.work(context).await,
         }
     }
 }
 
 impl Run {
-    async fn work(&mut self) -> Result<(), Stop> {
+    async fn work(&mut self, context: &Context<RunMessage>) -> Result<(), Stop> {
         let executed = match self.slot().await {
             Ok(slot) => self.execute(slot).await,
             Err(outcome) => Executed::nothing_read(&self.arguments.order, outcome),
         };
+        if executed.outcome == Outcome::Cancelled && context.stopping().is_cancelled() {
+            // Nobody asked for a cancel: its job is being taken down, and whoever does that says why.
+            return Err(Stop::Shutdown);
+        }
         self.deliver(executed).await
     }
 
@@ -113,12 +125,8 @@ impl Run {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Outcome::Cancelled),
-            granted = asked => granted.map_err(|_| self.no_slot()),
+            granted = asked => granted.map_err(no_slot),
         }
-    }
-
-    fn no_slot(&self) -> Outcome {
-        failed(FailureReason::TimedOut, "the job's deadline passed before the host had room for this run")
     }
 
     /// Holds the slot until the last report is read: reading is work, too.
@@ -188,6 +196,17 @@ impl Run {
 
     fn tool(&self) -> &ToolName {
         &self.arguments.order.manifest.name
+    }
+}
+
+fn no_slot(error: CallError) -> Outcome {
+    match error {
+        CallError::Timeout { .. } => {
+            failed(FailureReason::TimedOut, "the job's deadline passed before the host had room for this run")
+        }
+        CallError::Full { .. } | CallError::Closed { .. } => {
+            failed(FailureReason::Internal, &format!("no slot could be asked for: {error}"))
+        }
     }
 }
 

@@ -51,7 +51,7 @@ fn hint(view: &JobView, conclusion: Conclusion) -> String {
     match (conclusion, view.state) {
         (Conclusion::Pending, _) => format!("still under way: call job_status with job={id} and wait_s=45"),
         (_, JobState::Failed) => {
-            "the job failed as a whole: see error; nothing is known about the target".to_owned()
+            "the job failed as a whole: see error; what is not reported may still be there".to_owned()
         }
         (_, JobState::Cancelled) => "cancelled: what is not reported may still be there".to_owned(),
         (Conclusion::Clean, _) => "every applicable tool read everything and found nothing".to_owned(),

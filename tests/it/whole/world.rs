@@ -40,6 +40,11 @@ impl World {
 
     /// A daemon with further tools, each the text of a manifest.
     pub async fn with_manifests(manifests: &[String]) -> Self {
+        Self::with(manifests, |_| {}).await
+    }
+
+    /// A daemon with further tools, and its own configuration changed.
+    pub async fn with(manifests: &[String], change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let manifests_dir = folder.path().join("manifests");
         fs::create_dir(&manifests_dir).unwrap();
@@ -54,6 +59,7 @@ impl World {
         // A test looks often; the limit has tests of its own.
         config.gateway.requests_per_s = 10_000;
         config.gateway.requests_burst = 10_000;
+        change(&mut config);
         let daemon = start(&config, &folder.path().join("targets")).await;
         Self { folder, daemon, config }
     }

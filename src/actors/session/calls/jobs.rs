@@ -105,10 +105,31 @@ pub async fn wait(mut watch: JobWatch, context: &CallContext, wait_s: Option<u32
         }
         match timeout_at(until, watch.changed()).await {
             Ok(Ok(())) => {}
-            // The patience is over, or the job's actor is gone and its manager has given it an end.
-            Ok(Err(_)) | Err(_) => return Arc::clone(&watch.borrow()),
+            Err(_patience_is_over) => return view,
+            Ok(Err(_job_engine_is_gone)) => {
+                let ended = timeout_at(until, after_the_restart(context, view.id)).await;
+                return ended.ok().flatten().unwrap_or(view);
+            }
         }
     }
+}
+
+/// The job as the next life of the jobs manager left it: that gives every job of the last one an end before it answers
+/// anybody.
+async fn after_the_restart(context: &CallContext, id: JobId) -> Option<Arc<JobView>> {
+    loop {
+        let manager = context.handles.jobs.ready().await;
+        let principal = context.principal.clone();
+        let request = |reply| JobsMessage::Watch { principal, job: id, reply };
+        match manager.call(request, MANAGER_PATIENCE).await {
+            // Still the last one, in its last moments.
+            Err(AddressError::Closed { .. }) => {}
+            Err(AddressError::Full { .. } | AddressError::Timeout { .. }) => return None,
+            Ok(_) => break,
+        }
+    }
+    let stored = context.handles.store.job(context.principal.clone(), id).await;
+    stored.ok().flatten().map(Arc::new)
 }
 
 /// Runs ended of runs planned, and a sentence.
