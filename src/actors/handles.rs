@@ -34,6 +34,9 @@ pub struct Handles {
     pub catalogue: Arc<Catalogue>,
     pub deadlines: Deadlines,
     pub exports: Arc<LastExport>,
+    /// Kills the actor of this name in the live tree; false if there is none.
+    #[cfg(feature = "fault-injection")]
+    pub kill: Arc<dyn Fn(&str) -> bool + Send + Sync>,
 }
 
 /// Seconds a job may take.
@@ -58,6 +61,8 @@ impl Handles {
             catalogue: Arc::default(),
             deadlines: Deadlines { default_s: 60, max_s: 60 },
             exports: Arc::default(),
+            #[cfg(feature = "fault-injection")]
+            kill: Arc::new(|_| false),
         }
     }
 }

@@ -139,6 +139,8 @@ impl Plan<'_> {
 
     fn handles(&self) -> Handles {
         let (tree, ready) = (self.doors.root.clone(), self.doors.jobs.clone());
+        #[cfg(feature = "fault-injection")]
+        let kill = self.doors.root.clone();
         Handles {
             tree: Arc::new(move || {
                 // Unknown in the instant before its own children start.
@@ -154,6 +156,8 @@ impl Plan<'_> {
             catalogue: Arc::clone(&self.catalogue),
             deadlines: deadlines(&self.config.jobs),
             exports: Arc::default(),
+            #[cfg(feature = "fault-injection")]
+            kill: Arc::new(move |actor| kill.get().is_some_and(|root| root.kill_below(actor))),
         }
     }
 

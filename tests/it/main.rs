@@ -42,4 +42,6 @@ mod whole;
 mod scan;
 mod tool_faults;
 mod hostile_tree;
+#[cfg(feature = "fault-injection")]
+mod crash;
 mod queue;

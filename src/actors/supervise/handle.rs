@@ -209,6 +209,24 @@ impl Supervisor {
         }
     }
 
+    /// Kills the first actor of this name under this supervisor, wherever it is; false if there is none. For tests of
+    /// containment.
+    #[cfg(feature = "fault-injection")]
+    pub fn kill_below(&self, id: &str) -> bool {
+        // The rows are copied first: no two tables are ever locked at once.
+        let rows: Vec<(ChildId, Arc<dyn Life>)> = {
+            let table = self.shared.table();
+            let life = |child: &Child| table.lives.get(&child.generation()?).map(Arc::clone);
+            let living = |child: &Child| Some((child.id.clone(), life(child)?));
+            table.machine.children().filter_map(living).collect()
+        };
+        if let Some((_, life)) = rows.iter().find(|(name, _)| name.as_str() == id) {
+            life.kill();
+            return true;
+        }
+        rows.iter().any(|(_, life)| life.kill_below(id))
+    }
+
     pub(super) fn address(&self) -> &Address<Command> {
         &self.address
     }

@@ -19,6 +19,11 @@ pub(crate) trait Life: Send + Sync {
     fn view(&self) -> ActorView;
     /// Those under it, if it is a supervisor.
     fn children(&self) -> Vec<TreeNode>;
+    /// Kills the first actor of this name under it; false if there is none.
+    #[cfg(feature = "fault-injection")]
+    fn kill_below(&self, _id: &str) -> bool {
+        false
+    }
 }
 
 /// A child that has begun to live.
@@ -86,5 +91,10 @@ impl Life for Supervisor {
 
     fn children(&self) -> Vec<TreeNode> {
         self.tree().children
+    }
+
+    #[cfg(feature = "fault-injection")]
+    fn kill_below(&self, id: &str) -> bool {
+        Supervisor::kill_below(self, id)
     }
 }

@@ -1,4 +1,4 @@
-//! `fault`: panics, sleeps and big answers on request, for the tests of crashes and back-pressure. Never in a release
+//! `fault`: panics, kills, sleeps and big answers on request, for the tests of crashes and back-pressure. Never in a release
 //! build.
 
 use std::time::Duration;
@@ -21,6 +21,8 @@ enum Kind {
     PanicCall,
     /// The session panics: its client is disconnected, nobody else is.
     PanicSession,
+    /// The first actor named `actor` in the live tree is killed: to its supervisor a failure like a panic.
+    KillActor,
     /// The call takes `ms` and reports progress ten times on the way.
     Sleep,
 }
@@ -36,6 +38,9 @@ pub(super) struct FaultArguments {
     #[serde(default)]
     #[schemars(range(max = 16_777_216))]
     bytes: u32,
+    /// A name of the live tree: `store`, `manager`, a run's id.
+    #[serde(default)]
+    actor: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,7 +54,8 @@ pub(super) struct Fault;
 impl Call for Fault {
     const NAME: &'static str = "fault";
     const TITLE: &'static str = "Inject a fault";
-    const DESCRIPTION: &'static str = "Test build only: panics, sleeps, or answers with many bytes.";
+    const DESCRIPTION: &'static str =
+        "Test build only: panics, kills an actor, sleeps, or answers with many bytes.";
     const HINTS: Hints = Hints::READ;
     type Arguments = FaultArguments;
     type Answer = FaultAnswer;
@@ -67,6 +73,10 @@ impl Call for Fault {
                 drop(context.session.try_send(SessionMessage::Panic));
                 std::future::pending().await
             }
+            Kind::KillActor if (context.handles.kill)(&arguments.actor) => {
+                Ok(FaultAnswer { slept_ms: arguments.ms, filler: String::new() })
+            }
+            Kind::KillActor => Err(CallError::argument("actor", "there is no actor of that name")),
             Kind::Sleep => {
                 let filler = "x".repeat(usize::try_from(arguments.bytes).unwrap_or(usize::MAX));
                 Ok(FaultAnswer { slept_ms: arguments.ms, filler })
