@@ -1,7 +1,7 @@
 //! Whose turn it is: children start in order and stop in reverse, one after the other, and nobody starts while a group
 //! is still being stopped. Called after every event; what it finds is derived from the table alone.
 
-use super::child::{Status, Then};
+use super::child::{Origin, Status, Then};
 use super::machine::{Action, Ended, Phase, Place, Supervision, Turn};
 use super::rules::Strategy;
 
@@ -101,15 +101,14 @@ impl Supervision {
         true
     }
 
-    /// A child that is not up yet holds back those after it, if they depend on it. Among independent ones it does so
-    /// only while the supervisor boots, so that they come up in order, and not while it waits for its backoff.
+    /// A child that is not up yet holds back those after it, if they depend on it. Among independent ones only a first
+    /// start does, so that they come up in order; who fails again and again is no other's business.
     fn holds_back_later_ones(&self, place: Place) -> bool {
         let status = &self.children[&place].status;
-        let is_starting = matches!(status, Status::Starting { .. });
         match self.strategy {
-            Strategy::OneForOne => is_starting && self.phase == Phase::Booting,
+            Strategy::OneForOne => matches!(status, Status::Starting { origin: Origin::Boot, .. }),
             Strategy::RestForOne | Strategy::OneForAll => {
-                is_starting || matches!(status, Status::Waiting { .. })
+                matches!(status, Status::Starting { .. } | Status::Waiting { .. })
             }
             Strategy::Dynamic { .. } => false,
         }

