@@ -57,15 +57,16 @@ impl DataDir {
     /// runs of an earlier life left. Call it while holding the directory's lock.
     pub fn prepare(root: &Path) -> Result<Self, DataDirError> {
         let this = Self { root: root.to_owned() };
-        for leftovers in [this.runs(), this.config()] {
-            if leftovers.exists() {
-                fs::remove_dir_all(&leftovers).map_err(failing("empty", &leftovers))?;
-            }
+        if this.config().exists() {
+            fs::remove_dir_all(this.config()).map_err(failing("empty", &this.config()))?;
         }
         for folder in [this.runs(), this.snapshots(), this.tool_config(), this.rules()] {
             private_dir(&folder).map_err(failing("make", &folder))?;
         }
-        snapshot::sweep(&this.snapshots()).map_err(failing("empty", &this.snapshots()))?;
+        // Snapshots are sealed, and a tool may have closed a directory of its own: both are opened before they are removed.
+        for leftovers in [this.snapshots(), this.runs()] {
+            snapshot::sweep(&leftovers).map_err(failing("empty", &leftovers))?;
+        }
         write_all(&TOOL_CONFIG, &this.tool_config())?;
         write_all(&RULES, &this.rules())?;
         Ok(this)
@@ -142,4 +143,22 @@ fn write_all(from: &Dir<'_>, to: &Path) -> Result<(), DataDirError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// To root every directory is open: the test says more where it is run by somebody else.
+    #[test]
+    fn what_a_tool_left_closed_does_not_keep_the_daemon_from_starting() {
+        let world = tempfile::tempdir().unwrap();
+        let closed = world.path().join("runs/run-1/work/closed");
+        fs::create_dir_all(&closed).unwrap();
+        fs::write(closed.join("file"), "left").unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
+        let data = DataDir::prepare(world.path()).unwrap();
+        assert_eq!(fs::read_dir(data.runs()).unwrap().count(), 0);
+        assert!(data.rules().is_dir() && data.tool_config().is_dir());
+    }
 }

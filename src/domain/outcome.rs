@@ -63,7 +63,7 @@ pub enum FailureReason {
     ServiceUnavailable,
     /// The target could not be read into a snapshot.
     TargetUnreadable,
-    /// The daemon died while the run was under way.
+    /// The daemon or its job engine died while the run was under way.
     DaemonRestarted,
     /// A defect of proctor: a panic in a parser or an actor.
     Internal,

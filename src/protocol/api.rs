@@ -37,7 +37,7 @@ pub struct JobArguments {
     /// The id that `scan` returned: 32 hexadecimal digits.
     #[schemars(regex(pattern = "^[0-9a-f]{32}$"))]
     pub job: String,
-    /// Seconds to wait for the job to end before its state is returned as it is (`job_status` only).
+    /// Seconds to wait for the job to end before its state is returned as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 45))]
     pub wait_s: Option<u32>,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Home;
 use crate::cli_scan;
-use crate::support::soon;
+use crate::support::{soon, until};
 use crate::whole::{World, fake_manifest};
 
 /// Longest way back into service after one crash: a manager's backoff, and the stop of what depends on it.
@@ -129,12 +129,7 @@ async fn a_job_whose_actor_dies_fails_at_once_and_alone() {
     assert!(after < Duration::from_secs(2), "its waiting clients need not wait for its processes: {after:?}");
     let other = scene.world.scan(&target, &["bandit"]).await;
     assert_eq!(other.conclusion, "findings");
-    soon("the end of its processes", async {
-        while scene.world.tool_processes() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until("the end of its processes", || scene.world.tool_processes() == 0).await;
     scene.scan_again().await;
 }
 
@@ -146,12 +141,7 @@ async fn a_run_that_dies_without_a_word_is_a_failure_of_ours_and_no_others() {
     assert_eq!((told.state.as_str(), told.conclusion.as_str()), ("done", "incomplete"), "{told:#?}");
     assert_eq!(reason(&told, "fake-hang"), "internal", "{told:#?}");
     assert_eq!((run(&told, "bandit").state.as_str(), run(&told, "bandit").findings), ("findings", 2));
-    soon("the end of its processes", async {
-        while scene.world.tool_processes() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until("the end of its processes", || scene.world.tool_processes() == 0).await;
     scene.scan_again().await;
 }
 
