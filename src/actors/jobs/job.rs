@@ -30,6 +30,7 @@ use crate::actors::supervise::SupervisorSlot;
 use crate::domain::ids::{JobId, RunId};
 use crate::domain::job::{Ended, JobEvent, JobRequest, JobState, JobView, RunState};
 use crate::domain::outcome::{Coverage, FailureReason, GAPS_NAMED_MAX, Gap, Outcome};
+use crate::store::StoreError;
 use crate::tools::catalogue::Catalogue;
 
 /// Progress of runs that may wait: three messages a run, for more tools than the catalogue has.
@@ -157,9 +158,7 @@ impl Job {
     async fn happened(&self, event: JobEvent) -> Result<(), Stop> {
         let JobArguments { id, shop, .. } = &self.arguments;
         let stored = shop.store.record(*id, event.clone(), Vec::new()).await;
-        stored.map_err(|error| {
-            Stop::Abnormal(format!("the job cannot go on, its progress was not stored: {error}"))
-        })?;
+        stored.map_err(|error| not_stored(&error))?;
         self.publish(event);
         Ok(())
     }
@@ -265,7 +264,18 @@ impl Job {
         }
         let outcome = failed(FailureReason::Internal, "proctor's own actor for this run ended unexpectedly");
         let ended = Ended { outcome, coverage: Coverage::default(), elapsed_ms: 0 };
-        self.happened(JobEvent::RunEnded { run, ended, counts: [0; 5] }).await?;
+        let event = JobEvent::RunEnded { run, ended, counts: [0; 5] };
+        let JobArguments { id, shop, view, .. } = &self.arguments;
+        let recorded =
+            shop.store.record(*id, event.clone(), Vec::new()).await.map_err(|error| not_stored(&error))?;
+        if recorded {
+            self.publish(event);
+        } else {
+            // Its result had reached the store, and only the word of it was lost: what is stored is the truth.
+            let principal = view.borrow().principal.clone();
+            let stored = shop.store.job(principal, *id).await.map_err(|error| not_stored(&error))?;
+            view.send_if_modified(|view| stored.map(|stored| *view = Arc::new(stored)).is_some());
+        }
         self.end_if_over().await
     }
 
@@ -291,6 +301,10 @@ impl Job {
         self.happened(JobEvent::Ended { state, error, at: clock::now(), open_runs }).await?;
         Err(Stop::Normal)
     }
+}
+
+fn not_stored(error: &StoreError) -> Stop {
+    Stop::Abnormal(format!("the job cannot go on, its progress was not stored: {error}"))
 }
 
 /// Source that no tool was shown, as far as it is a planned tool's business: the rest costs nobody anything.

@@ -3,7 +3,7 @@
 //! ```text
 //! jobs (one_for_all)
 //! ├─ running         dynamic; a subtree per job under way
-//! │  └─ job-…        one_for_all, temporary
+//! │  └─ job-…        temporary; the manager ends it when its job is gone
 //! │     ├─ runs      dynamic; a temporary `run` per tool
 //! │     └─ job       drives the job: snapshot → plan → runs → end
 //! └─ manager         lets jobs in, starts them in turn, grants slots

@@ -28,12 +28,12 @@ impl RunningJobs {
         let runs = SupervisorSlot::new();
         let id = child_id(arguments.id);
         let job = ChildSpec::once::<Job>("job", &Slot::new(), JobParts { arguments, runs: runs.clone() });
-        // Both or neither: runs without their job would work for nobody, a job without its runs would wait for ever.
+        // Neither is restarted. When the job is gone the manager ends this subtree, and with it the runs left over.
         let table = move || {
             let runs = ChildSpec::supervisor("runs", &runs, || {
                 SupervisorSpec::new("runs", Strategy::Dynamic { cap: RUNS_MAX })
             });
-            SupervisorSpec::new("job", Strategy::OneForAll)
+            SupervisorSpec::new("job", Strategy::OneForOne)
                 .child(runs.restart(Restart::Temporary))
                 .child(job.clone())
         };

@@ -1,9 +1,11 @@
 //! The client: what the rest of the daemon knows of the store. Every method is bounded in time, and a write that
 //! returned `Ok` is on the disk.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use tokio::time::sleep;
 
 use super::server::StoreMessage;
 use super::writer::{Committed, Done};
@@ -19,6 +21,10 @@ use crate::store::{StoreError, findings::export};
 
 /// Longest wait for a write. A group takes milliseconds; a disk that takes seconds is about to fail.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+/// Tries to write an event, and the pause after the first; it doubles. Together three seconds: a store that restarts takes
+/// its callers down with it, so only a short one is waited out.
+const RECORD_TRIES: u32 = 5;
+const RECORD_PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for a read. Pages are small; an export of a large job takes a second.
 const READ_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -52,14 +58,28 @@ impl Store {
     }
 
     /// Writes an event of a job, with what it changes and, for a run's end, with its findings: all of it or nothing.
-    /// Says whether it changed anything: an event that comes too late does not. So `Unknown` may be retried.
+    /// Says whether it changed anything: an event that comes too late does not, nor does one that is there already. So a
+    /// store that hiccups is asked again, a few times: a result must not be lost to one full queue.
     pub async fn record(
         &self,
         job: JobId,
         event: JobEvent,
         findings: Vec<Stamped>,
     ) -> Result<bool, StoreError> {
-        let record = Record { job, event, findings, at: now() };
+        let record = Arc::new(Record { job, event, findings, at: now() });
+        let mut pause = RECORD_PAUSE;
+        for _ in 1..RECORD_TRIES {
+            match self.record_once(&record).await {
+                Err(StoreError::Busy | StoreError::Down | StoreError::Unknown { .. }) => sleep(pause).await,
+                answered => return answered,
+            }
+            pause *= 2;
+        }
+        self.record_once(&record).await
+    }
+
+    async fn record_once(&self, record: &Arc<Record>) -> Result<bool, StoreError> {
+        let record = Arc::clone(record);
         self.write(move |connection| record::record(connection, &record)).await
     }
 
