@@ -14,10 +14,11 @@ async fn sibling_blocked_in_sync_code() {
     let world = World::default();
     let blocked = world.child("blocked").shutdown(Shutdown::Stop(Duration::from_millis(20)));
     let supervisor = supervisor(Strategy::OneForAll, vec![blocked, world.child("crashing")]).await;
-    world.told();
     let began = Instant::now();
     world.probe("blocked").try_send(Say::Block(Duration::from_millis(300))).unwrap();
-    until(|| world.probe("blocked").depth() == 1).await;
+    // A stop that came first would find nothing blocked.
+    until(|| world.count("blocked blocked") == 1).await;
+    world.told();
     world.crash("crashing").await;
     until(|| world.count("up crashing") == 1).await;
     assert!(began.elapsed() >= Duration::from_millis(300));
@@ -160,6 +161,8 @@ async fn a_stuck_thread_does_not_hang_the_shutdown() {
     let supervisor =
         supervisor(Strategy::OneForOne, vec![world.child("stuck").shutdown(Shutdown::Kill)]).await;
     world.probe("stuck").try_send(Say::Block(Duration::from_secs(10))).unwrap();
+    // A kill that came first would find nothing stuck.
+    until(|| world.count("blocked stuck") == 1).await;
     assert_eq!(supervisor.shutdown(LONG).await, Ended::Stopped);
     assert_eq!(world.count("down stuck"), 0, "it is still stuck, and nobody waits for it");
     assert_eq!(

@@ -158,6 +158,7 @@ impl Server for Probe {
             Say::Panic => panic!("{} was told to", self.name),
             Say::Sleep(time) => tokio::time::sleep(time).await,
             Say::Block(time) => {
+                self.world.note(format!("blocked {}", self.name));
                 let began = Instant::now();
                 while let Some(left) = time.checked_sub(began.elapsed()) {
                     std::thread::park_timeout(left);
