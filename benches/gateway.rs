@@ -65,6 +65,9 @@ fn main() {
     let seconds = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(2.0);
     let span = Duration::from_secs_f64(seconds);
     setrlimit(Resource::RLIMIT_NOFILE, 16_384, 16_384).expect("file descriptors for all connections");
+    let clients = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Sockets are made inside of a runtime, whichever will use them.
+    let _inside = clients.enter();
     let token = Token::random().expect("random bytes");
     let recorder = PrometheusBuilder::new().install_recorder().expect("the only recorder");
     let limits = limits();
@@ -78,7 +81,6 @@ fn main() {
     let ours = serve(move |address| daemon(address, settings));
     idle(&ours, token.reveal());
     let echo = serve(echo);
-    let clients = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     println!(
         "| request | connections | echo/s | proctor/s | ratio | echo p50 / p99 | proctor p50 / p99 | echo CPU | proctor CPU |"
     );

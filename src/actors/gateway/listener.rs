@@ -47,7 +47,7 @@ impl Shared {
 }
 
 /// Takes the port. Done once, before the tree starts: a gateway that is restarted goes on with the same port, and
-/// clients that connect meanwhile wait instead of being refused.
+/// clients that connect meanwhile wait instead of being refused. Called inside of a runtime.
 pub fn bind(address: SocketAddr) -> std::io::Result<Bound> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
