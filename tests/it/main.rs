@@ -45,3 +45,4 @@ mod hostile_tree;
 #[cfg(feature = "fault-injection")]
 mod crash;
 mod queue;
+mod deadlines;

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::run::failed;
 use super::snapshot::Snapshot;
 use crate::actors::installer::{Installed, Program};
 use crate::actors::process::{self, Captured, Command, How, MemoryLimit, Spill};
+use crate::domain::deadline::Stages;
 use crate::domain::finding::clean_text;
 use crate::domain::fingerprint::{self, Stamped};
-use crate::domain::outcome::{Coverage, FailureReason, GAPS_NAMED_MAX, Outcome};
+use crate::domain::outcome::{Coverage, FailureReason, Outcome};
 use crate::domain::verdict::{Ending, Evidence, Report, UnreadableReport, Verdict, verdict};
 use crate::tools::invocation::Places;
 use crate::tools::manifest::Manifest;
@@ -56,27 +56,6 @@ pub struct Order {
     pub expected: BTreeSet<String>,
 }
 
-/// Calls of one run, for a tool that is called once per file: past it the target is no project but a collection.
-const CALLS_MAX: usize = 100;
-
-impl Order {
-    /// The calls that fulfil it: one, unless the tool takes a file at a time.
-    pub fn calls(&self) -> Result<Vec<Self>, Outcome> {
-        if !self.manifest.run.call_per_file {
-            return Ok(vec![self.clone()]);
-        }
-        if self.expected.len() > CALLS_MAX {
-            let detail = format!(
-                "the target has {} files for this tool, at most {CALLS_MAX} are taken",
-                self.expected.len()
-            );
-            return Err(failed(FailureReason::TargetUnreadable, &detail));
-        }
-        let one = |file: &String| Self { expected: BTreeSet::from([file.clone()]), ..self.clone() };
-        Ok(self.expected.iter().map(one).collect())
-    }
-}
-
 /// What came of an order.
 #[derive(Debug)]
 pub struct Executed {
@@ -94,22 +73,6 @@ impl Executed {
         let expected = u32::try_from(order.expected.len()).unwrap_or(u32::MAX);
         let coverage = Coverage { expected, examined: 0, missed: expected, gaps: Vec::new() };
         Self { outcome, coverage, findings: Vec::new(), elapsed: Duration::ZERO }
-    }
-
-    /// Two calls of one run, both of which made a statement.
-    pub fn and(mut self, next: Self) -> Self {
-        self.findings.extend(next.findings);
-        self.outcome = match u32::try_from(self.findings.len()).unwrap_or(u32::MAX) {
-            0 => Outcome::Clean,
-            count => Outcome::Findings { count },
-        };
-        self.coverage.expected += next.coverage.expected;
-        self.coverage.examined += next.coverage.examined;
-        self.coverage.missed += next.coverage.missed;
-        self.coverage.gaps.extend(next.coverage.gaps);
-        self.coverage.gaps.truncate(GAPS_NAMED_MAX);
-        self.elapsed += next.elapsed;
-        self
     }
 }
 
@@ -130,13 +93,18 @@ impl Finished {
         let ending = Ending::NotStarted { reason, detail, advice };
         Self { ending, output: None, report_file: None, elapsed: Duration::ZERO, scratch: None }
     }
+
+    /// Wall time of the process.
+    pub const fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
 }
 
-/// Runs the tool within `wall` and the manifest's own limit, whichever is shorter. Dropping the future kills it.
+/// Runs the tool within its stages. Dropping the future kills it.
 pub async fn run_tool(
     order: &Order,
     workplace: &Workplace,
-    wall: Duration,
+    stages: Stages,
     cancel: CancellationToken,
 ) -> Finished {
     let manifest = &order.manifest;
@@ -145,8 +113,7 @@ pub async fn run_tool(
         // The text says what to do.
         Err(missing) => return Finished::not_started(FailureReason::ToolMissing, missing.to_string(), None),
     };
-    let wall = wall.min(manifest.limits.wall);
-    let prepared = prepare(order, workplace, program, wall);
+    let prepared = prepare(order, workplace, program, stages);
     let (command, report_file, scratch) = match prepared {
         Ok(prepared) => prepared,
         Err(detail) => return Finished::not_started(FailureReason::SpawnFailed, detail, None),
@@ -155,7 +122,7 @@ pub async fn run_tool(
     if ended.stuck {
         tracing::error!(tool = %manifest.name, "a process of the tool survives SIGKILL: it hangs in the kernel");
     }
-    let ending = ending(&ended, order, workplace, wall);
+    let ending = ending(&ended, order, workplace, stages.run);
     let elapsed = ended.elapsed;
     Finished { ending, output: Some(ended), report_file, elapsed, scratch: Some(scratch) }
 }
@@ -166,7 +133,7 @@ fn prepare(
     order: &Order,
     workplace: &Workplace,
     program: Program,
-    wall: Duration,
+    stages: Stages,
 ) -> Result<Prepared, String> {
     let manifest = &order.manifest;
     let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(&workplace.runs).map_err(|error| {
@@ -190,8 +157,8 @@ fn prepare(
     command.env = invocation.env;
     command.cwd = Some(invocation.cwd);
     command.shim = Some(workplace.shim.clone());
-    command.limits.wall = wall;
-    command.limits.grace = workplace.grace;
+    command.limits.wall = stages.run;
+    command.limits.grace = stages.grace;
     command.limits.output_bytes = manifest.limits.output_bytes.min(workplace.output_bytes);
     command.limits.memory_bytes = Some(workplace.memory_bytes);
     Ok((command, invocation.report, scratch))

@@ -12,13 +12,15 @@
 //! (moved, ended); everybody → store. Nobody waits for an answer from above while answering a question from above.
 //!
 //! Reading order: [`target`] (what may be examined), [`snapshot`] (what tools are shown), [`plan`] (who reads what),
-//! [`execute`] (one tool from command line to verdict), then the actors [`run`], [`job`], [`manager`].
+//! [`execute`] (one tool from command line to verdict), `calls` (the calls of one
+//! run, each within its time), then the actors [`run`], [`job`], [`manager`].
 
 pub mod target;
 pub mod snapshot;
 pub mod plan;
 pub mod execute;
 mod run_slot;
+mod calls;
 pub mod run;
 pub mod job;
 pub mod running;

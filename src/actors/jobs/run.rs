@@ -14,7 +14,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::execute::{self, Executed, Order, Workplace};
+use super::calls::{Calls, Progress};
+use super::execute::{Executed, Order, Workplace};
 use super::job::JobMessage;
 use super::manager::JobsMessage;
 use super::run_slot::RunSlot;
@@ -103,7 +104,7 @@ impl Server for Run {
 impl Run {
     async fn work(&mut self, context: &Context<RunMessage>) -> Result<(), Stop> {
         let executed = match self.slot().await {
-            Ok(slot) => self.execute(slot).await,
+            Ok(slot) => self.calls(slot).fulfil(&self.arguments.order).await,
             Err(outcome) => Executed::nothing_read(&self.arguments.order, outcome),
         };
         if executed.outcome == Outcome::Cancelled && context.stopping().is_cancelled() {
@@ -129,53 +130,19 @@ impl Run {
         }
     }
 
-    /// Holds the slot until the last report is read: reading is work, too.
-    async fn execute(&self, _slot: RunSlot) -> Executed {
-        let order = &self.arguments.order;
-        let calls = match order.calls() {
-            Ok(calls) => calls,
-            Err(outcome) => return Executed::nothing_read(order, outcome),
-        };
-        let mut whole: Option<Executed> = None;
-        for call in calls {
-            let executed = self.execute_call(call).await;
-            let makes_a_statement = matches!(executed.outcome, Outcome::Findings { .. } | Outcome::Clean);
-            if !makes_a_statement {
-                return Executed {
-                    elapsed: executed.elapsed,
-                    ..Executed::nothing_read(order, executed.outcome)
-                };
-            }
-            whole = Some(match whole.take() {
-                Some(before) => before.and(executed),
-                None => executed,
-            });
+    fn calls(&self, slot: RunSlot) -> Calls {
+        let RunArguments { run, order, deadline, cancel, workplace, job, .. } = &self.arguments;
+        Calls {
+            workplace: Arc::clone(workplace),
+            deadline: *deadline,
+            cancel: cancel.clone(),
+            slot: Arc::new(slot),
+            progress: Progress {
+                run: *run,
+                tool_version: order.manifest.version.pinned.clone(),
+                job: job.clone(),
+            },
         }
-        whole.unwrap_or_else(|| {
-            Executed::nothing_read(order, failed(FailureReason::Internal, "the run had no call"))
-        })
-    }
-
-    async fn execute_call(&self, call: Order) -> Executed {
-        let RunArguments { deadline, cancel, workplace, .. } = &self.arguments;
-        self.moved(RunState::Running);
-        let wall = deadline.saturating_duration_since(Instant::now());
-        let finished = execute::run_tool(&call, workplace, wall, cancel.clone()).await;
-        self.moved(RunState::Parsing);
-        let (order, workplace) = (call.clone(), Arc::clone(workplace));
-        // A parser is CPU-bound, and a panic in it must be this run's failure alone: both are had on a blocking thread.
-        let judged = tokio::task::spawn_blocking(move || execute::judge(&order, &workplace, finished)).await;
-        judged.unwrap_or_else(|panic| {
-            tracing::error!(run = %self.arguments.run, %panic, "reading a report failed");
-            let detail = "proctor failed while it read the report of this tool";
-            Executed::nothing_read(&call, failed(FailureReason::Internal, detail))
-        })
-    }
-
-    /// Progress may be lost: the newest state follows.
-    fn moved(&self, to: RunState) {
-        let tool_version = Some(self.arguments.order.manifest.version.pinned.clone());
-        drop(self.arguments.job.try_send(JobMessage::RunMoved { run: self.arguments.run, to, tool_version }));
     }
 
     /// Stored first, told after: whoever hears of a result can read it.
