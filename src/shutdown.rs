@@ -25,7 +25,7 @@ pub const SAME_ASK: Duration = Duration::from_millis(150);
 pub enum Ask {
     /// No new work; let running work finish within its time.
     Drain,
-    /// Cancel what still runs; results that are there are kept.
+    /// Do not wait for running jobs; results that are there are kept.
     Hurry,
     /// Leave now.
     Leave,

@@ -19,4 +19,5 @@ pub mod handles;
 pub mod session;
 pub mod gateway;
 mod rows;
+pub mod drain;
 pub mod root;

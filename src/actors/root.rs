@@ -16,9 +16,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::data_dir::{DataDir, DataDirError};
+use super::drain::{BudgetSpent, Drain};
 use super::gateway::token::{Token, TokenFileError};
 use super::gateway::{GatewayMessage, listener};
 use super::jobs::JobsMessage;
@@ -29,17 +30,14 @@ use super::rows::Plan;
 use super::store::StoreMessage;
 use super::supervise::{Ended, Supervisor};
 use crate::config::Config;
+use crate::domain::drain::Stages;
 use crate::domain::tree::TreeNode;
 use crate::store::lock::Lock;
 use crate::tools::catalogue::{Catalogue, ManifestError};
 
 /// How long the start of all children may take: a store of a gigabyte is checked and opened in it.
 const BOOT_PATIENCE: Duration = Duration::from_secs(60);
-/// How long cancelled runs may take to end, beyond their tools' grace: to be judged, stored and told.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the gateway may take to flush answers and close connections at the end of a drain.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
-/// How long the tree may take to stop once nothing is left to do.
+/// How long the parts of a tree that did not start may take to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the daemon is told beside its configuration.
@@ -151,30 +149,16 @@ impl Daemon {
         self.root.wait().await
     }
 
-    /// No new work from here on; running work has `patience` to finish, then it is cancelled; results are delivered,
-    /// connections closed with 1001, the tree stopped in reverse order. [`Daemon::hurry`] cuts the patience short.
-    pub async fn drain(&self, patience: Duration) -> Ended {
-        if let Some(gateway) = self.doors.gateway.get() {
-            drop(gateway.send(GatewayMessage::Drain).await);
-        }
-        if let Some(jobs) = self.doors.jobs.get() {
-            // After the patience runs end within their own grace, plus the time it takes to store their ends.
-            let bound = patience + CANCEL_PATIENCE;
-            if let Err(error) = jobs.call(|reply| JobsMessage::Drain { patience, reply }, bound).await {
-                tracing::warn!(%error, "jobs did not drain in time; what is left is ended by its supervisor");
-            }
-        }
-        if let Some(gateway) = self.doors.gateway.get()
-            && let Err(error) = gateway.call(|reply| GatewayMessage::Close { reply }, CLOSE_PATIENCE).await
-        {
-            tracing::warn!(%error, "connections did not close in time; they are cut");
-        }
-        let ended = self.root.shutdown(STOP_PATIENCE).await;
+    /// Ends the daemon in good order, all of it within `budget`: see [`super::drain`]. [`Daemon::hurry`] cuts the wait for
+    /// running jobs short.
+    pub async fn drain(&self, budget: Duration) -> Result<Ended, BudgetSpent> {
+        let Self { root, doors, .. } = self;
+        let ended = Drain { root, doors, stages: Stages::of(budget), began: Instant::now() }.run().await;
         self.data.retract();
         ended
     }
 
-    /// Cancels what a drain still waits for.
+    /// Ends the wait of a drain for running jobs.
     pub fn hurry(&self) {
         if let Some(jobs) = self.doors.jobs.get() {
             drop(jobs.try_send(JobsMessage::Hurry));

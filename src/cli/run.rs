@@ -13,6 +13,7 @@ use super::stdio::{self, BridgeError};
 use super::terminal::Terminal;
 use super::tools::{self, ToolsError};
 use super::{client, config, job, mcp_config, scan, serve, token, tree};
+use crate::actors::drain::BudgetSpent;
 use crate::actors::root::StartFailed;
 use crate::config::Loaded;
 use crate::shutdown::Shutdown;
@@ -42,6 +43,8 @@ pub enum CommandError {
     GaveUp(String),
     #[error("left before the end, as asked")]
     Left,
+    #[error(transparent)]
+    BudgetSpent(#[from] BudgetSpent),
     #[error("the daemon's tree could not be read: {0}")]
     Tree(String),
     /// The daemon was asked for a job.
@@ -68,6 +71,7 @@ impl CommandError {
             | Self::Start(_)
             | Self::GaveUp(_)
             | Self::Left
+            | Self::BudgetSpent(_)
             | Self::Submission(_) => Exit::Failed,
         }
     }

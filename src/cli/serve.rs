@@ -3,6 +3,7 @@
 //! ```text
 //! start ─▶ serving ──first signal──▶ draining ──▶ ended, 0
 //!   │         │                        ├─second─▶ hurried ─▶ ended, 0
+//!   │         │                        ├─budget is spent─▶ 2
 //!   └─▶ 2     └─tree gives up─▶ 2      └─third──▶ left, 2
 //! ```
 
@@ -24,8 +25,9 @@ Examples:
   proctor serve                          serve the working directory at 127.0.0.1:7878
   proctor serve --root ~/src --root /srv  allow scans of these directories and what is in them
 
-SIGTERM, SIGINT or SIGHUP drains: no new work, running work has daemon.drain_s seconds, results are
-delivered. A second signal cancels what still runs; a third leaves at once.";
+SIGTERM, SIGINT or SIGHUP drains within daemon.drain_s seconds: no new work; running jobs may end, what
+does not is handed back and taken up by the next start; results are delivered. A second signal hands
+back at once; a third leaves.";
 
 /// Run the daemon in the foreground
 #[derive(Debug, Args)]
@@ -75,7 +77,7 @@ pub async fn run(loaded: &Loaded) -> Result<Exit, CommandError> {
     );
     tokio::select! {
         ended = daemon.ended() => Err(CommandError::GaveUp(format!("{ended:?}"))),
-        ask = shutdown.next() => drain(&daemon, ask, config.daemon.drain, &mut shutdown).await,
+        _first = shutdown.next() => drain(&daemon, config.daemon.drain, &mut shutdown).await,
     }
 }
 
@@ -89,19 +91,14 @@ pub async fn start(config: &Config, root: PathBuf) -> Result<Daemon, StartFailed
     Daemon::start(config, Surroundings { roots: vec![root], shim }).await
 }
 
-/// Stops in the strength that was asked for, and listens for a stronger one.
-pub async fn drain(
-    daemon: &Daemon,
-    ask: Ask,
-    patience: Duration,
-    shutdown: &mut Shutdown,
-) -> Result<Exit, CommandError> {
-    let patience = if ask == Ask::Drain { patience } else { Duration::ZERO };
-    let mut drained = std::pin::pin!(daemon.drain(patience));
+/// Ends the daemon within `budget`, and listens for who cannot wait that long.
+pub async fn drain(daemon: &Daemon, budget: Duration, shutdown: &mut Shutdown) -> Result<Exit, CommandError> {
+    let mut drained = std::pin::pin!(daemon.drain(budget));
     let mut hurried = false;
     loop {
         tokio::select! {
             ended = &mut drained => {
+                let ended = ended?;
                 tracing::info!(?ended, hurried, "drained");
                 return Ok(Exit::Clean);
             }

@@ -12,7 +12,7 @@ use super::serve;
 use super::terminal::Terminal;
 use crate::actors::root::Daemon;
 use crate::config::Config;
-use crate::shutdown::{Ask, Shutdown};
+use crate::shutdown::Shutdown;
 
 /// A connection, and the daemon behind it if it is ours.
 pub struct Session {
@@ -41,7 +41,7 @@ impl Session {
     pub async fn close(self, shutdown: &mut Shutdown, terminal: Terminal) {
         self.link.client.close().await;
         let Some(daemon) = self.own else { return };
-        if let Err(error) = serve::drain(&daemon, Ask::Drain, self.patience, shutdown).await {
+        if let Err(error) = serve::drain(&daemon, self.patience, shutdown).await {
             terminal.complain(&format!("proctor: the embedded daemon was left before its end: {error}"));
         }
     }

@@ -14,5 +14,6 @@ pub mod outcome;
 pub mod severity;
 pub mod verdict;
 pub mod restart;
+pub mod drain;
 pub mod supervision;
 pub mod tree;

@@ -46,3 +46,4 @@ mod hostile_tree;
 mod crash;
 mod queue;
 mod deadlines;
+mod drain;

@@ -1,7 +1,7 @@
 //! The gateway actor: owns the port and, through its accept loop, every connection.
 //!
 //! ```text
-//! serving ──Drain──▶ draining ──Close──▶ closing ──last connection ended──▶ closed
+//! serving ──Drain──▶ draining ──Settle──▶ settling ──Close──▶ closing ──last connection ended──▶ closed
 //! ```
 //! Spoken to by the root, which drains and closes it; clients never reach its mailbox. Its death closes every
 //! connection; its supervisor starts it again on the same port.
@@ -22,7 +22,7 @@ use crate::actors::mailbox::{Lane, Message, Reply};
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::session::calls::table::table;
 
-/// The root speaks to it three times in its life.
+/// The drain speaks to it three times in its life.
 const MAILBOX_LIMIT: usize = 8;
 
 /// What the gateway is told.
@@ -30,7 +30,8 @@ const MAILBOX_LIMIT: usize = 8;
 pub enum GatewayMessage {
     /// Take no new session and no new call; say so in `/readyz`. What runs goes on.
     Drain,
-    /// Answered when no call runs any more. After [`GatewayMessage::Drain`] none begins.
+    /// Whoever waits for a job gets an answer now: the job as it is. Answered when no call runs any more; after
+    /// [`GatewayMessage::Drain`] none begins.
     Settle { reply: Reply<()> },
     /// Shut the port, and close every connection with 1001 once its answers are out. Answered when the last one is gone.
     Close { reply: Reply<()> },
@@ -102,6 +103,7 @@ impl Server for Gateway {
         match message {
             GatewayMessage::Drain => self.advance(Phase::Draining),
             GatewayMessage::Settle { reply } => {
+                self.advance(Phase::Settling);
                 let admission = Arc::clone(&self.admission);
                 context.spawn(async move {
                     admission.settled().await;
@@ -125,6 +127,10 @@ impl Server for Gateway {
 
     /// Stopped without having been closed, perhaps to be started again: connections are told, the port stays open.
     async fn terminate(&mut self, _: &Context<GatewayMessage>) {
+        if *self.phase.borrow() == Phase::Closing {
+            // It was closed and had its time: who is still here does not read.
+            return;
+        }
         self.advance(Phase::Closing);
         drop(tokio::time::timeout(TERMINATE, self.over.cancelled()).await);
     }

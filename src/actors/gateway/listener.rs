@@ -12,7 +12,7 @@ use tokio::time::{interval, sleep};
 
 use super::admission::Admission;
 use super::connection;
-use super::phase::Phase;
+use super::phase::{Phase, reached};
 use super::sessions::Sessions;
 use super::settings::Settings;
 use crate::actors::handles::Handles;
@@ -71,7 +71,7 @@ pub fn shut(bound: &Bound) {
 /// deadlines.
 pub async fn run(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
-    let mut phase = shared.watch_phase();
+    let phase = shared.watch_phase();
     let mut upkeep = interval(UPKEEP);
     loop {
         tokio::select! {
@@ -92,16 +92,11 @@ pub async fn run(listener: TcpListener, shared: Arc<Shared>) {
                     metrics.run_upkeep();
                 }
             }
-            () = closing(&mut phase) => break,
+            () = reached(&phase, Phase::Closing) => break,
         }
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
-}
-
-async fn closing(phase: &mut watch::Receiver<Phase>) {
-    // An error means that the gateway is gone: nobody is to be let in either way.
-    drop(phase.wait_for(|phase| *phase == Phase::Closing).await);
 }
 
 fn admit(connections: &mut JoinSet<()>, shared: &Arc<Shared>, socket: TcpStream, address: SocketAddr) {

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message, protocol::CloseFrame};
 
 use super::admission::SessionPermit;
 use super::metered::{Metered, Violation};
-use super::phase::Phase;
+use super::phase::{Phase, reached};
 use crate::actors::mailbox::Address;
 use crate::actors::session::SessionMessage;
 use crate::actors::session::outbox::{Batch, Outbox};
@@ -62,12 +62,11 @@ pub async fn run(
 async fn carry(
     sink: &mut SplitSink<Socket, Message>,
     reader: &mut Reader<'_>,
-    mut phase: watch::Receiver<Phase>,
+    phase: watch::Receiver<Phase>,
 ) -> Ended {
     let (outbox, limits) = (reader.outbox, *reader.permit.limits());
     let closing = async {
-        // An error means that the gateway is gone: then this task is being dropped.
-        drop(phase.wait_for(|phase| *phase == Phase::Closing).await);
+        reached(&phase, Phase::Closing).await;
         outbox.close(CloseReason::Draining);
     };
     let reading = async {

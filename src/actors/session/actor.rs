@@ -84,7 +84,6 @@ pub struct Session {
     tasks: JoinSet<()>,
     surroundings: Surroundings,
     permit: Arc<SessionPermit>,
-    phase: watch::Receiver<Phase>,
     mouth: Mouth,
 }
 
@@ -122,6 +121,7 @@ impl Server for Session {
             table,
             outbox: Arc::clone(&outbox),
             session: context.address().clone(),
+            phase,
             deadline: limits.call_deadline,
             message_bytes_max: limits.message_out_bytes,
         };
@@ -131,7 +131,6 @@ impl Server for Session {
             tasks: JoinSet::new(),
             surroundings,
             permit,
-            phase,
             mouth: Mouth::new(outbox),
         })
     }
@@ -260,7 +259,7 @@ impl Session {
     }
 
     fn is_serving(&self) -> bool {
-        *self.phase.borrow() == Phase::Serving
+        *self.surroundings.phase.borrow() == Phase::Serving
     }
 
     fn answer(&self, id: &Id, result: &(impl serde::Serialize + ?Sized)) {

@@ -8,9 +8,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::Progress;
+use crate::actors::gateway::phase::Phase;
 use crate::actors::handles::Handles;
 use crate::domain::ids::Principal;
 use crate::protocol::errors::WireError;
@@ -67,6 +69,8 @@ pub struct CallContext {
     pub cancel: CancellationToken,
     pub progress: Progress,
     pub handles: Handles,
+    /// How far the daemon is on its way out: who waits must not outwait it.
+    pub phase: watch::Receiver<Phase>,
     #[cfg(feature = "fault-injection")]
     pub session: crate::actors::mailbox::Address<super::SessionMessage>,
 }

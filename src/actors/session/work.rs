@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use rmcp::model::{CallToolRequestParams, ProgressToken, ReadResourceRequestParams, RequestParamsMeta};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -18,6 +18,7 @@ use super::progress::{self, Pump};
 use super::resources;
 use super::table::Table;
 use crate::actors::gateway::admission::CallPermit;
+use crate::actors::gateway::phase::Phase;
 use crate::actors::handles::Handles;
 use crate::actors::mailbox::Address;
 use crate::domain::ids::Principal;
@@ -56,6 +57,7 @@ pub struct Surroundings {
     pub table: Arc<Table>,
     pub outbox: Arc<Outbox>,
     pub session: Address<SessionMessage>,
+    pub phase: watch::Receiver<Phase>,
     pub deadline: Duration,
     pub message_bytes_max: usize,
 }
@@ -83,6 +85,7 @@ impl Job {
             cancel,
             progress: reporter,
             handles: surroundings.handles.clone(),
+            phase: surroundings.phase.clone(),
             #[cfg(feature = "fault-injection")]
             session: surroundings.session.clone(),
         };

@@ -83,8 +83,9 @@ impl Server for StoreServer {
     }
 
     async fn terminate(&mut self, _: &Context<StoreMessage>) {
-        self.writer.finish().await;
+        // The writer last: whichever connection is the last to close folds the log into the database, if it may write.
         self.reader.finish().await;
+        self.writer.finish().await;
     }
 }
 

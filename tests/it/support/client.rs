@@ -1,6 +1,7 @@
 //! A polite client: a WebSocket by the book, JSON-RPC by hand.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -26,7 +27,11 @@ pub struct Client {
 
 /// An upgrade request with the given token in its header.
 pub fn request(world: &World, token: &str) -> Request<()> {
-    let mut request = world.url().into_client_request().expect("a request");
+    request_to(world.address, token)
+}
+
+fn request_to(address: SocketAddr, token: &str) -> Request<()> {
+    let mut request = format!("ws://{address}/mcp").into_client_request().expect("a request");
     let header = HeaderValue::from_str(&format!("Bearer {token}")).expect("a header");
     request.headers_mut().insert("authorization", header);
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("mcp"));
@@ -35,7 +40,11 @@ pub fn request(world: &World, token: &str) -> Request<()> {
 
 /// Tries to connect; an HTTP refusal is its status.
 pub async fn connect(world: &World, request: Request<()>) -> Result<(Client, Response), u16> {
-    let stream = TcpStream::connect(world.address).await.expect("a connection");
+    upgrade(world.address, request).await
+}
+
+async fn upgrade(address: SocketAddr, request: Request<()>) -> Result<(Client, Response), u16> {
+    let stream = TcpStream::connect(address).await.expect("a connection");
     match soon("the upgrade", tokio_tungstenite::client_async(request, stream)).await {
         Ok((socket, response)) => {
             let client = Client { socket, next_id: 0, early: HashMap::new(), notifications: Vec::new() };
@@ -47,6 +56,13 @@ pub async fn connect(world: &World, request: Request<()>) -> Result<(Client, Res
 }
 
 impl Client {
+    /// Connects to any daemon and shakes hands; an HTTP refusal is its status.
+    pub async fn at(address: SocketAddr, token: &str) -> Result<Self, u16> {
+        let (mut client, _) = upgrade(address, request_to(address, token)).await?;
+        client.initialize().await;
+        Ok(client)
+    }
+
     pub async fn connect(world: &World) -> Self {
         let (client, _) = connect(world, request(world, world.token.reveal())).await.expect("let in");
         client

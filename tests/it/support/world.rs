@@ -78,10 +78,6 @@ impl World {
         client
     }
 
-    pub fn url(&self) -> String {
-        format!("ws://{}/mcp", self.address)
-    }
-
     /// Drains, then closes; returns when the last connection is gone.
     pub async fn close(&self) {
         let closed = self.gateway.call(|reply| GatewayMessage::Close { reply }, Duration::from_secs(20));

@@ -203,7 +203,7 @@ impl World {
 
     /// Drains and checks that nothing is left.
     pub async fn end(self) {
-        self.daemon.drain(Duration::from_secs(5)).await;
+        self.daemon.drain(Duration::from_secs(15)).await.expect("a drain in time");
         for folder in ["runs", "snapshots"] {
             let left: Vec<_> = fs::read_dir(self.config.daemon.data_dir.join(folder)).unwrap().collect();
             assert!(left.is_empty(), "left in {folder}: {left:?}");

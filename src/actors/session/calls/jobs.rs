@@ -6,12 +6,13 @@ use std::time::Duration;
 use rmcp::model::{ContentBlock, Resource};
 use tokio::time::{Instant, timeout_at};
 
+use crate::actors::gateway::phase::{Phase, reached};
 use crate::actors::jobs::{JobWatch, JobsMessage};
 use crate::actors::mailbox::{Address, CallError as AddressError};
 use crate::actors::session::call::{CallContext, CallError};
 use crate::actors::session::convert;
 use crate::domain::ids::JobId;
-use crate::domain::job::{JobView, RunState};
+use crate::domain::job::{JobState, JobView, RunState};
 use crate::protocol::api::{JobAnswer, PAGE_ITEMS_MAX, WAIT_S_MAX};
 use crate::store::StoreError;
 use crate::store::findings::{FindingsQuery, Scope};
@@ -21,6 +22,9 @@ use crate::store::findings::{FindingsQuery, Scope};
 const MANAGER_PATIENCE: Duration = Duration::from_secs(10);
 /// When to come back after a part of the daemon was down: managers restart within a second or two.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// What a caller is told whose job has not ended when the daemon does.
+const KEPT: &str = "the daemon is shutting down; the job is kept and will be taken up after the restart: connect again, then call job_status";
 
 /// A job, wherever it is.
 pub enum Found {
@@ -92,8 +96,17 @@ pub fn unreadable(error: &StoreError) -> CallError {
     CallError::Unavailable { what: format!("the store cannot be read: {error}"), retry_after: RETRY_AFTER }
 }
 
-/// Waits for the end of a job, telling the client how far it is.
-pub async fn wait(mut watch: JobWatch, context: &CallContext, wait_s: Option<u32>) -> Arc<JobView> {
+/// Waits for the end of a job, telling the client how far it is. A daemon that drains answers before it closes: with the
+/// job as it is then.
+pub async fn wait(watch: JobWatch, context: &CallContext, wait_s: Option<u32>) -> Arc<JobView> {
+    let newest = watch.clone();
+    tokio::select! {
+        view = wait_for_end(watch, context, wait_s) => view,
+        () = reached(&context.phase, Phase::Settling) => Arc::clone(&newest.borrow()),
+    }
+}
+
+async fn wait_for_end(mut watch: JobWatch, context: &CallContext, wait_s: Option<u32>) -> Arc<JobView> {
     let patience = Duration::from_secs(wait_s.unwrap_or(0).min(WAIT_S_MAX).into());
     let until = Instant::now() + patience;
     loop {
@@ -103,7 +116,13 @@ pub async fn wait(mut watch: JobWatch, context: &CallContext, wait_s: Option<u32
         if view.state.is_terminal() {
             return view;
         }
-        match timeout_at(until, watch.changed()).await {
+        // What waits for its turn, or is handed back, is not started any more.
+        let is_queued = view.state == JobState::Queued;
+        let changed = tokio::select! {
+            changed = timeout_at(until, watch.changed()) => changed,
+            () = reached(&context.phase, Phase::Draining), if is_queued => return view,
+        };
+        match changed {
             Ok(Ok(())) => {}
             Err(_patience_is_over) => return view,
             Ok(Err(_job_engine_is_gone)) => {
@@ -153,6 +172,9 @@ fn progress(view: &JobView) -> (f64, Option<f64>, String) {
 /// The job with its worst findings, as many as fit into one answer.
 pub async fn answer(context: &CallContext, view: &JobView) -> Result<JobAnswer, CallError> {
     let mut answer = convert::job_answer(view);
+    if !view.state.is_terminal() && *context.phase.borrow() != Phase::Serving {
+        answer.hint = KEPT.to_owned();
+    }
     if view.counts.iter().any(|count| *count > 0) {
         let query = FindingsQuery {
             principal: context.principal.clone(),
