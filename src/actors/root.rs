@@ -27,7 +27,7 @@ use super::jobs::snapshot::{BadPattern, Policy};
 use super::mailbox::Slot;
 use super::process;
 use super::rows::Plan;
-use super::store::StoreMessage;
+use super::store::{Health, StoreMessage};
 use super::supervise::{Ended, Supervisor};
 use crate::config::Config;
 use crate::domain::drain::Stages;
@@ -66,6 +66,8 @@ pub(super) struct Doors {
     pub store: Slot<StoreMessage>,
     pub jobs: Slot<JobsMessage>,
     pub gateway: Slot<GatewayMessage>,
+    /// Whether the store's writes reach the disk.
+    pub health: Health,
 }
 
 /// Why there is no daemon. Each names what to mend.

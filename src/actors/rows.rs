@@ -63,10 +63,9 @@ impl Plan<'_> {
 
 impl Plan<'_> {
     fn store(&self) -> ChildSpec {
-        let arguments = StoreArguments {
-            directory: self.data.root().to_owned(),
-            boot: BootId::from_random(random::bytes()),
-        };
+        let boot = BootId::from_random(random::bytes());
+        let mut arguments = StoreArguments::new(self.data.root().to_owned(), boot);
+        arguments.health = self.doors.health.clone();
         // Essential: a database that cannot be opened is nothing to serve without.
         ChildSpec::server_in::<StoreServer>("store", &self.doors.store, move || arguments.clone())
             .backoff(MANAGER_BACKOFF)
@@ -139,6 +138,7 @@ impl Plan<'_> {
 
     fn handles(&self) -> Handles {
         let (tree, ready) = (self.doors.root.clone(), self.doors.jobs.clone());
+        let health = self.doors.health.clone();
         #[cfg(feature = "fault-injection")]
         let kill = self.doors.root.clone();
         Handles {
@@ -148,7 +148,8 @@ impl Plan<'_> {
             }),
             tools: self.tools(),
             ready: Arc::new(move || {
-                ready.get().map(drop).ok_or_else(|| "the job engine is starting".to_owned())
+                ready.get().ok_or_else(|| "the job engine is starting".to_owned())?;
+                health.fault().map_or(Ok(()), |fault| Err(format!("{}: {fault}", fault.kind.word())))
             }),
             jobs: self.doors.jobs.clone(),
             store: Store::new(self.doors.store.clone()),

@@ -1,11 +1,12 @@
 //! The schema, migrations and queries behind the store actor. Plain functions on a connection: which thread holds it,
 //! and when a transaction is committed, is decided in `actors/store`.
 //!
-//! Reading order: [`lock`] (one daemon per directory), [`open`] (a file that can be trusted), [`schema`], then the
+//! Reading order: [`lock`] (one daemon per directory), [`open`] (a file that can be trusted) with its [`log`], [`schema`], then the
 //! tables: [`jobs`], [`findings`] with its [`cursor`], [`events`], and [`record`], which changes them together.
 
 pub mod error;
 pub mod lock;
+pub mod log;
 pub mod open;
 pub mod schema;
 pub mod jobs;
@@ -14,4 +15,4 @@ pub mod cursor;
 pub mod events;
 pub mod record;
 
-pub use error::StoreError;
+pub use error::{Fault, FaultKind, StoreError};

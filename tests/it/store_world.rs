@@ -28,8 +28,7 @@ impl Life {
 
     pub fn try_start(directory: &Path) -> Result<Self, StartError> {
         let runtime = Runtime::new().unwrap();
-        let arguments =
-            StoreArguments { directory: directory.to_owned(), boot: BootId::from_random(random()) };
+        let arguments = StoreArguments::new(directory.to_owned(), BootId::from_random(random()));
         let actor = runtime.block_on(spawn::<StoreServer>(arguments))?;
         Ok(Self { store: Store::bound_to(actor.address), runtime })
     }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tokio::time::sleep;
 
 use super::server::StoreMessage;
-use super::writer::{Committed, Done};
+use super::writer::{Committed, Done, fault_of};
 use crate::actors::mailbox::{Address, CallError, Reply, Slot};
 use crate::domain::fingerprint::Stamped;
 use crate::domain::ids::{JobId, Principal};
@@ -52,9 +52,20 @@ impl Store {
         Self { slot }
     }
 
-    /// Writes a job that was let in. Writing it twice is the same as writing it once, so `Unknown` may be retried.
+    /// Writes a job that was let in. Writing it twice is the same as writing it once, so after `Unknown` it is asked
+    /// again, of the database opened anew: only a disk that goes on failing leaves it unknown.
     pub async fn submit(&self, job: JobView) -> Result<(), StoreError> {
-        self.write(move |connection| record::submit(connection, &job).map(drop)).await
+        let job = Arc::new(job);
+        let submit = || {
+            let job = Arc::clone(&job);
+            self.write(move |connection| record::submit(connection, &job).map(drop))
+        };
+        match submit().await {
+            Err(StoreError::Unknown { why }) => {
+                submit().await.map_err(|again| StoreError::Unknown { why: format!("{why}, then: {again}") })
+            }
+            answered => answered,
+        }
     }
 
     /// Writes an event of a job, with what it changes and, for a run's end, with its findings: all of it or nothing.
@@ -70,7 +81,9 @@ impl Store {
         let mut pause = RECORD_PAUSE;
         for _ in 1..RECORD_TRIES {
             match self.record_once(&record).await {
-                Err(StoreError::Busy | StoreError::Down | StoreError::Unknown { .. }) => sleep(pause).await,
+                Err(
+                    StoreError::Busy | StoreError::Down | StoreError::Disk(_) | StoreError::Unknown { .. },
+                ) => sleep(pause).await,
                 answered => return answered,
             }
             pause *= 2;
@@ -143,6 +156,7 @@ impl Store {
                 let result = connection.and_then(work);
                 Done {
                     kept: result.is_ok(),
+                    fault: fault_of(&result),
                     answer: Box::new(move |committed| reply.send(after_commit(result, committed))),
                 }
             }))

@@ -9,12 +9,15 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::time::Instant;
 
-use super::worker::{Intake, Refused, Worker};
+use super::health::Health;
+use super::worker::{Intake, Refused, Wait, Worker};
 use super::writer::{Committed, Order, Writer};
 use crate::actors::mailbox::Message;
 use crate::actors::server::{Context, Server, StartError, Stop};
@@ -42,6 +45,16 @@ pub struct StoreArguments {
     pub directory: PathBuf,
     /// This life of the daemon.
     pub boot: BootId,
+    /// Where it says whether writes reach the disk.
+    pub health: Health,
+    /// Whether a life of this actor has checked the log as a crash left it. The first does, and no other may.
+    log_checked: Arc<AtomicBool>,
+}
+
+impl StoreArguments {
+    pub fn new(directory: PathBuf, boot: BootId) -> Self {
+        Self { directory, boot, health: Health::default(), log_checked: Arc::default() }
+    }
 }
 
 /// A query: called once with the connection, or with the reason why it will not be. It answers by itself.
@@ -70,7 +83,7 @@ impl Server for StoreServer {
     async fn init(arguments: StoreArguments, _: &Context<StoreMessage>) -> Result<Self, StartError> {
         let lock = lock(&arguments).await?;
         let path = arguments.directory.join(DATABASE);
-        let writer = start_writer(path.clone(), arguments.boot, lock).await.map_err(start_error)?;
+        let writer = start_writer(path.clone(), arguments, lock).await.map_err(start_error)?;
         let reader = start_reader(path).await.map_err(start_error)?;
         Ok(Self { writer, reader })
     }
@@ -139,11 +152,20 @@ async fn lock(arguments: &StoreArguments) -> Result<Lock, StartError> {
     }
 }
 
-async fn start_writer(path: PathBuf, boot: BootId, lock: Lock) -> Result<Worker<Order>, ThreadError> {
+async fn start_writer(
+    path: PathBuf,
+    arguments: StoreArguments,
+    lock: Lock,
+) -> Result<Worker<Order>, ThreadError> {
     let open = move || {
+        let StoreArguments { boot, health, log_checked, .. } = arguments;
+        if !log_checked.load(Ordering::Acquire) {
+            open::check_log(&path)?;
+            log_checked.store(true, Ordering::Release);
+        }
         let connection = open::writer(&path)?;
         record::boot(&connection, boot, env!("CARGO_PKG_VERSION"), &super::client::now())?;
-        Ok((Writer { path, connection }, lock))
+        Ok((Writer::new(path, connection, health), lock))
     };
     let serve = |(writer, lock): (Writer, Lock), intake: &Intake<Order>| {
         writer.serve(intake);
@@ -156,7 +178,7 @@ async fn start_writer(path: PathBuf, boot: BootId, lock: Lock) -> Result<Worker<
 async fn start_reader(path: PathBuf) -> Result<Worker<Query>, ThreadError> {
     let open = move || Ok(open::reader(&path)?);
     let serve = |connection: Connection, intake: &Intake<Query>| {
-        while let Some(query) = intake.wait() {
+        while let Wait::Job(query) = intake.wait() {
             query(Ok(&connection));
         }
     };
@@ -178,9 +200,9 @@ fn start_error(error: ThreadError) -> StartError {
     let why = error.to_string();
     match error {
         // Another program's lock, a full disk or too many open files pass.
-        ThreadError::Open(OpenError::Sql { .. }) | ThreadError::Boot(_) | ThreadError::Thread(_) => {
-            StartError::Transient(why)
-        }
+        ThreadError::Open(OpenError::Sql { .. } | OpenError::Io { .. })
+        | ThreadError::Boot(_)
+        | ThreadError::Thread(_) => StartError::Transient(why),
         ThreadError::Open(_) => StartError::Permanent(why),
     }
 }

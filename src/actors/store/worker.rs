@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -96,11 +96,35 @@ impl<Job> Drop for Worker<Job> {
     }
 }
 
+/// What a wait for a job ended with.
+pub(super) enum Wait<Job> {
+    Job(Job),
+    /// None came in time.
+    Nothing,
+    /// There will be none. In order: the owner finished; otherwise it died.
+    Over {
+        in_order: bool,
+    },
+}
+
 impl<Job> Intake<Job> {
-    /// The next job; `None` when there will be none.
-    pub(super) fn wait(&self) -> Option<Job> {
-        let job = self.queue.recv().ok()?;
-        (!self.is_abandoned()).then_some(job)
+    /// The next job.
+    pub(super) fn wait(&self) -> Wait<Job> {
+        self.arrived(self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected))
+    }
+
+    /// The next job, if it comes soon.
+    pub(super) fn wait_at_most(&self, patience: Duration) -> Wait<Job> {
+        self.arrived(self.queue.recv_timeout(patience))
+    }
+
+    fn arrived(&self, received: Result<Job, RecvTimeoutError>) -> Wait<Job> {
+        match (self.is_abandoned(), received) {
+            (true, _) => Wait::Over { in_order: false },
+            (false, Ok(job)) => Wait::Job(job),
+            (false, Err(RecvTimeoutError::Timeout)) => Wait::Nothing,
+            (false, Err(RecvTimeoutError::Disconnected)) => Wait::Over { in_order: true },
+        }
     }
 
     /// A job that is there already.

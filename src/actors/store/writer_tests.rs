@@ -33,6 +33,7 @@ impl World {
             let result = connection.and_then(write);
             Done {
                 kept: result.is_ok(),
+                fault: fault_of(&result),
                 answer: Box::new(move |committed| {
                     // Seen by somebody else at the moment of the answer: it is committed.
                     let rows = keys(&open::reader(&path).unwrap())
@@ -69,7 +70,7 @@ fn fails(connection: &Connection) -> Result<(), StoreError> {
 fn a_group_is_answered_after_its_commit_and_a_write_that_fails_takes_back_itself_only() {
     let world = World::new();
     let orders = vec![world.order("x", ok), world.order("y", fails), world.order("z", ok)];
-    assert!(matches!(commit_group(&world.connection, orders), Committed::Yes));
+    assert!(commit_group(&world.connection, orders).is_ok());
     assert_eq!(keys(&world.connection), ["xa", "xb", "za", "zb"]);
     let expected = [("x", "true Yes 2"), ("y", "false Yes 0"), ("z", "true Yes 2")];
     assert_eq!(world.told(), expected.map(|(name, what)| (name, what.to_owned())));
@@ -85,7 +86,7 @@ fn rolls_everything_back(connection: &Connection) -> Result<(), StoreError> {
 fn a_group_that_is_rolled_back_under_its_writes_is_unknown_and_the_rest_was_not_tried() {
     let world = World::new();
     let orders = vec![world.order("x", ok), world.order("y", rolls_everything_back), world.order("z", ok)];
-    assert!(matches!(commit_group(&world.connection, orders), Committed::Unknown { .. }));
+    assert!(matches!(commit_group(&world.connection, orders), Err(Trouble::Unknown { .. })));
     assert!(keys(&world.connection).is_empty());
     let told = world.told();
     assert_eq!(told[0], ("z", "false Yes 0".to_owned()));
@@ -107,12 +108,14 @@ fn a_full_disk_is_an_answer_and_the_next_write_goes_on() {
         world.connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
     };
     limit(pages + 4);
-    commit_group(&world.connection, vec![world.order("x", fills_the_disk)]);
+    let trouble = commit_group(&world.connection, vec![world.order("x", fills_the_disk)]);
+    let Err(Trouble::Unknown { fault: Some(fault), .. }) = trouble else { panic!("{trouble:?}") };
+    assert_eq!(fault.kind, FaultKind::Full);
     assert!(world.told()[0].1.starts_with("false"), "{:?}", world.told());
     assert!(keys(&world.connection).is_empty());
     limit(pages + 10_000);
     let orders = vec![world.order("y", fills_the_disk)];
-    assert!(matches!(commit_group(&world.connection, orders), Committed::Yes));
+    assert!(commit_group(&world.connection, orders).is_ok());
     assert_eq!(keys(&world.connection), ["large", "ya", "yb"]);
 }
 
@@ -122,9 +125,10 @@ fn a_lock_that_cannot_be_had_writes_nothing_and_says_so() {
     world.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
     let other = open::writer(&world.path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    commit_group(&world.connection, vec![world.order("x", ok)]);
+    let trouble = commit_group(&world.connection, vec![world.order("x", ok)]);
+    assert!(matches!(trouble, Err(Trouble::Waits(_))), "{trouble:?}");
     assert_eq!(world.told(), [("x", "false Yes 0".to_owned())]);
     other.execute_batch("ROLLBACK").unwrap();
-    commit_group(&world.connection, vec![world.order("y", ok)]);
+    commit_group(&world.connection, vec![world.order("y", ok)]).unwrap();
     assert_eq!(keys(&world.connection), ["ya", "yb"]);
 }
