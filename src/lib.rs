@@ -7,6 +7,7 @@
 pub mod config;
 pub mod telemetry;
 pub mod shutdown;
+pub mod faults;
 pub mod domain;
 pub mod protocol;
 pub mod tools;

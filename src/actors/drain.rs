@@ -21,6 +21,7 @@ use super::mailbox::{CallError, Message, Reply, Slot};
 use super::root::Doors;
 use super::supervise::{Ended, Supervisor};
 use crate::domain::drain::Stages;
+use crate::faults;
 
 /// What is left of the last stage for killing what did not stop.
 const KILL_SHARE: u32 = 4;
@@ -69,6 +70,7 @@ impl Drain<'_> {
         request: impl FnOnce(Reply<()>) -> M,
         until: Duration,
     ) {
+        faults::point("drain.before_stop");
         let left = until.saturating_sub(self.began.elapsed());
         let ended = match slot.get() {
             Some(actor) => actor.call(request, left).await,

@@ -17,10 +17,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tools", &["tools", "domain"]),
     ("report", &["report", "domain"]),
     ("store", &["store", "domain"]),
+    ("faults", &[]),
     ("config", &["config"]),
     ("telemetry", &["telemetry", "config"]),
     ("shutdown", &["shutdown"]),
-    ("actors", &["actors", "config", "store", "report", "tools", "domain", "protocol", "telemetry"]),
+    (
+        "actors",
+        &["actors", "config", "faults", "store", "report", "tools", "domain", "protocol", "telemetry"],
+    ),
 ];
 
 /// What `domain` may not touch: it has no clock, no runtime, no I/O.

@@ -30,6 +30,7 @@ use crate::actors::supervise::SupervisorSlot;
 use crate::domain::ids::{JobId, RunId};
 use crate::domain::job::{Ended, JobEvent, JobRequest, JobState, JobView, RunState};
 use crate::domain::outcome::{Coverage, FailureReason, GAPS_NAMED_MAX, Gap, Outcome};
+use crate::faults;
 use crate::store::StoreError;
 use crate::tools::catalogue::Catalogue;
 
@@ -298,6 +299,7 @@ impl Job {
 
     async fn end(&mut self, state: JobState, error: Option<String>, open_runs: Outcome) -> Result<(), Stop> {
         metrics::counter!("proctor_jobs_total", "state" => state.word()).increment(1);
+        faults::point("job.before_end");
         self.happened(JobEvent::Ended { state, error, at: clock::now(), open_runs }).await?;
         Err(Stop::Normal)
     }

@@ -31,6 +31,7 @@ use crate::domain::ids::{JobId, Principal, RunId};
 use crate::domain::job::{JobEvent, JobRequest, JobState, JobView};
 use crate::domain::outcome::{FailureReason, Outcome};
 use crate::domain::slots::{Slots, Weight};
+use crate::faults;
 use crate::store::StoreError;
 
 /// Requests that may wait here: every session's in-flight limit many times over.
@@ -203,6 +204,7 @@ impl Jobs {
         let deadline = Instant::now() + Duration::from_secs(request.deadline_s.into());
         let job = JobView::queued(id, principal.clone(), request.clone(), clock::now());
         let stored = self.shop.store.submit(job.clone()).await;
+        faults::point("jobs.after_submit");
         let (view, watch) = watch::channel(Arc::new(job));
         let stage = Stage::Waiting { request, deadline };
         let live = Live { principal: principal.clone(), view, cancel: CancellationToken::new(), stage };

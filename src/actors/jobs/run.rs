@@ -27,6 +27,7 @@ use crate::domain::job::{Ended, JobEvent, RunState};
 use crate::domain::outcome::{Failure, FailureReason, Outcome};
 use crate::domain::severity::Severity;
 use crate::domain::slots::Weight;
+use crate::faults;
 
 /// What the run of a tool needs to know, complete.
 pub struct RunArguments {
@@ -155,6 +156,7 @@ impl Run {
         metrics::counter!("proctor_runs_total", "tool" => self.tool().0.clone(), "outcome" => RunState::Ended(ended.clone()).word())
             .increment(1);
         let event = JobEvent::RunEnded { run, ended: ended.clone(), counts };
+        faults::point("run.before_result");
         let stored = self.arguments.store.record(self.arguments.id, event, findings).await;
         stored.map_err(|error| Stop::Abnormal(format!("run {run}: its result was not stored: {error}")))?;
         self.report.said = self.arguments.job.post(JobMessage::RunEnded { run, ended, counts }).is_ok();

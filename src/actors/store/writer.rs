@@ -16,6 +16,7 @@ use rusqlite::Connection;
 
 use super::health::Health;
 use super::worker::{Intake, Wait};
+use crate::faults;
 use crate::store::open;
 use crate::store::{Fault, FaultKind, StoreError};
 
@@ -229,7 +230,10 @@ fn in_transaction(
         }
         connection.execute_batch(if kept { "RELEASE one" } else { "ROLLBACK TO one; RELEASE one" })?;
     }
-    connection.execute_batch("COMMIT")
+    faults::point("store.before_commit");
+    connection.execute_batch("COMMIT")?;
+    faults::point("store.after_commit");
+    Ok(())
 }
 
 #[cfg(test)]

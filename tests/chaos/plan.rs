@@ -1,0 +1,19 @@
+//! What a scenario is told: seed, scale, and until when.
+
+use std::time::Instant;
+
+use super::arguments::Scale;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Plan {
+    pub seed: u64,
+    pub scale: Scale,
+    /// When to begin nothing more; what was done until then is judged, and the row says how much that is.
+    pub until: Option<Instant>,
+}
+
+impl Plan {
+    pub fn time_is_up(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
