@@ -46,6 +46,8 @@ struct Lives {
     ready: Times,
     at_points: usize,
     before_ready: usize,
+    /// What there was at the end of a life: proof that work was under way.
+    seen: Leftovers,
 }
 
 pub async fn run(plan: Plan) -> Vec<Row> {
@@ -72,7 +74,6 @@ pub async fn run(plan: Plan) -> Vec<Row> {
 }
 
 async fn finish(world: &World, ledger: &Ledger, mut lives: Lives, last: Served) -> Vec<Row> {
-    let seen = Leftovers::look(world);
     lives.ready.add(last.took);
     let ended = all_end(ledger, &last).await;
     let killed = lives.ready.len() - 1 + lives.before_ready;
@@ -82,7 +83,7 @@ async fn finish(world: &World, ledger: &Ledger, mut lives: Lives, last: Served) 
         lives.before_ready,
         ledger.jobs().len()
     );
-    let left = Leftovers::row(world, &done, &seen).await;
+    let left = Leftovers::row(world, &done, &lives.seen).await;
     let code = last.stop().await;
     let mut rows = ledger.check(world, FINDINGS).rows(&done);
     rows.push(Row::new(
@@ -122,6 +123,9 @@ async fn kill_all(plan: &Plan, world: &World, door: &Door, kills: usize) -> Live
         if until(life, || served.ended().is_some()).await {
             lives.at_points += 1;
         } else {
+            if !lives.seen.is_something() {
+                lives.seen = Leftovers::look(world);
+            }
             served.signal(Signal::SIGKILL);
         }
         served.wait().await;

@@ -54,8 +54,12 @@ impl Leftovers {
             figures.push_str(&format!(", the first: {first}"));
         }
         figures.push_str(&format!("; on the way {}", seen.counts()));
-        let is_seeing = !(seen.processes.is_empty() || seen.files.is_empty());
-        Row::new(done, figures, "0 processes, cgroups, files left", left.is_empty() && is_seeing)
+        Row::new(done, figures, "0 processes, cgroups, files left", left.is_empty() && seen.is_something())
+    }
+
+    /// Whether tools were seen at work.
+    pub fn is_something(&self) -> bool {
+        !(self.processes.is_empty() || self.files.is_empty())
     }
 
     fn counts(&self) -> String {
