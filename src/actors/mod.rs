@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod handles;
 pub mod session;
 pub mod gateway;
+pub mod notify;
 mod rows;
 pub mod drain;
 pub mod root;

@@ -6,7 +6,8 @@
 //! ├─ store          the single writer
 //! ├─ services       one_for_one: a crash of one is no other's business
 //! │  └─ jobs        one_for_all: `running` and `manager`, see `jobs/`
-//! └─ gateway        one_for_all: `sessions` and `listener`, see `gateway/`
+//! ├─ gateway        rest_for_one: `sessions` and `listener`, see `gateway/`
+//! └─ notify         tells the service manager how the others are
 //! ```
 //! The root's own end (more restarts than it bears) is final: [`Daemon::ended`] says why, `main` exits non-zero, and the
 //! service manager decides.
@@ -25,6 +26,7 @@ use super::gateway::{GatewayMessage, listener};
 use super::jobs::JobsMessage;
 use super::jobs::snapshot::{BadPattern, Policy};
 use super::mailbox::Slot;
+use super::notify::{NotifyMessage, ServiceManager};
 use super::process;
 use super::rows::Plan;
 use super::store::{Health, StoreMessage};
@@ -47,6 +49,8 @@ pub struct Surroundings {
     pub roots: Vec<PathBuf>,
     /// The program that turns itself into a tool: this binary, unless a test says otherwise.
     pub shim: PathBuf,
+    /// Who wants to hear how the daemon is.
+    pub manager: Option<ServiceManager>,
 }
 
 /// A running daemon.
@@ -68,6 +72,7 @@ pub(super) struct Doors {
     pub gateway: Slot<GatewayMessage>,
     /// Whether the store's writes reach the disk.
     pub health: Health,
+    pub notify: Slot<NotifyMessage>,
 }
 
 /// Why there is no daemon. Each names what to mend.
@@ -119,6 +124,7 @@ impl Daemon {
             config,
             roots: &roots,
             shim: surroundings.shim,
+            manager: surroundings.manager,
             data: &data,
             catalogue: Arc::new(catalogue),
             policy,
@@ -128,6 +134,9 @@ impl Daemon {
         };
         let root = boot(&plan, &doors).await?;
         data.announce(address)?;
+        if let Some(notify) = doors.notify.get() {
+            drop(notify.post(NotifyMessage::Serving));
+        }
         Ok(Self { root, doors, address, data, _lock: lock })
     }
 
@@ -155,6 +164,9 @@ impl Daemon {
     /// running jobs short.
     pub async fn drain(&self, budget: Duration) -> Result<Ended, BudgetSpent> {
         let Self { root, doors, .. } = self;
+        if let Some(notify) = doors.notify.get() {
+            drop(notify.post(NotifyMessage::Stopping { budget }));
+        }
         let ended = Drain { root, doors, stages: Stages::of(budget), began: Instant::now() }.run().await;
         self.data.retract();
         ended

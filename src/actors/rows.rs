@@ -15,6 +15,7 @@ use super::jobs::execute::Workplace;
 use super::jobs::job::Shop;
 use super::jobs::target::Roots;
 use super::jobs::{Jobs, JobsArguments, RunningJobs, snapshot};
+use super::notify::{Notify, NotifyArguments, Parts, ServiceManager};
 use super::session::convert;
 use super::store::{Store, StoreArguments, StoreServer};
 use super::supervise::{Backoff, ChildSpec, Intensity, Strategy, Supervisor, SupervisorSlot, SupervisorSpec};
@@ -42,6 +43,7 @@ pub(super) struct Plan<'a> {
     pub config: &'a Config,
     pub roots: &'a [PathBuf],
     pub shim: PathBuf,
+    pub manager: Option<ServiceManager>,
     pub data: &'a DataDir,
     pub catalogue: Arc<Catalogue>,
     pub policy: snapshot::Policy,
@@ -58,6 +60,7 @@ impl Plan<'_> {
             .child(self.store())
             .child(self.services())
             .child(self.gateway())
+            .child(self.notify())
     }
 }
 
@@ -134,6 +137,16 @@ impl Plan<'_> {
             Settings::new(&self.config.gateway, Tokens::of_owner(self.token), telemetry::metrics().cloned());
         let plan = sessions::Plan { listener: Arc::clone(&self.listener), settings, handles: self.handles() };
         sessions::child(plan, &self.doors.gateway)
+    }
+
+    fn notify(&self) -> ChildSpec {
+        let parts = Parts {
+            root: Arc::clone(&self.doors.root),
+            store: Store::new(self.doors.store.clone()),
+            jobs: self.doors.jobs.clone(),
+        };
+        let arguments = NotifyArguments { manager: self.manager.clone(), parts };
+        ChildSpec::server_in::<Notify>("notify", &self.doors.notify, move || arguments.clone())
     }
 
     fn handles(&self) -> Handles {

@@ -14,6 +14,7 @@ use super::terminal::Terminal;
 use super::tools::{self, ToolsError};
 use super::{client, config, job, mcp_config, scan, serve, token, tree};
 use crate::actors::drain::BudgetSpent;
+use crate::actors::notify::service::BadEnvironment;
 use crate::actors::root::StartFailed;
 use crate::config::Loaded;
 use crate::shutdown::Shutdown;
@@ -38,6 +39,8 @@ pub enum CommandError {
     #[error(transparent)]
     Bridge(#[from] BridgeError),
     #[error(transparent)]
+    Environment(#[from] BadEnvironment),
+    #[error(transparent)]
     Start(#[from] StartFailed),
     #[error("the daemon gave up: {0}; the log has what came before")]
     GaveUp(String),
@@ -59,7 +62,7 @@ impl CommandError {
             Self::Submission(ClientError::Refused { refusal, .. }) if refusal.retry_after_ms.is_none() => {
                 Exit::Usage
             }
-            Self::Path { .. } => Exit::Usage,
+            Self::Path { .. } | Self::Environment(_) => Exit::Usage,
             Self::Tools(error) => error.exit(),
             Self::Output(_)
             | Self::File { .. }

@@ -15,6 +15,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::run::CommandError;
+use crate::actors::notify::ServiceManager;
 use crate::actors::process::{self, shim};
 use crate::actors::root::{Daemon, StartFailed, Surroundings};
 use crate::config::{Config, Loaded};
@@ -62,7 +63,8 @@ pub async fn run(loaded: &Loaded) -> Result<Exit, CommandError> {
     // Before anything is started: a signal during the start must not leave a daemon half made.
     let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
     let here = std::env::current_dir()?;
-    let daemon = start(config, here.clone()).await?;
+    let manager = ServiceManager::from_environment(|name| std::env::var_os(name))?;
+    let daemon = start(config, here.clone(), manager).await?;
     let roots = match config.targets.roots.as_slice() {
         [] => std::slice::from_ref(&here),
         roots => roots,
@@ -83,12 +85,16 @@ pub async fn run(loaded: &Loaded) -> Result<Exit, CommandError> {
 
 /// Starts the daemon of this process. `root` is the directory to allow where the configuration names none; this binary
 /// becomes the tools, and what they orphan becomes ours, so that nothing of a run can get away.
-pub async fn start(config: &Config, root: PathBuf) -> Result<Daemon, StartFailed> {
+pub async fn start(
+    config: &Config,
+    root: PathBuf,
+    manager: Option<ServiceManager>,
+) -> Result<Daemon, StartFailed> {
     if let Err(error) = process::become_subreaper() {
         tracing::warn!(%error, "orphans of tools go to init; they are still found and ended");
     }
     let shim = shim::program().expect("`main` names this binary before it does anything else");
-    Daemon::start(config, Surroundings { roots: vec![root], shim }).await
+    Daemon::start(config, Surroundings { roots: vec![root], shim, manager }).await
 }
 
 /// Ends the daemon within `budget`, and listens for who cannot wait that long.

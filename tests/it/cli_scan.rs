@@ -3,7 +3,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStderr, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -87,7 +87,12 @@ pub struct Served {
 
 impl Served {
     pub fn start(home: &Home) -> Self {
-        let mut child = home.command(&["serve", "--root", "target"]).stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(home.command(&["serve", "--root", "target"]))
+    }
+
+    /// The daemon that this command starts.
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         wait_for(&mut log, "serving");
         Self { child, _log: log }

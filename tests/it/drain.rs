@@ -40,7 +40,7 @@ fn home() -> Home {
 }
 
 /// Where the daemon listens, and the key to it.
-fn door(home: &Home) -> (SocketAddr, String) {
+pub fn door(home: &Home) -> (SocketAddr, String) {
     let state = home.path().join(".local/state/proctor");
     let read = |path: &Path| std::fs::read_to_string(path).unwrap();
     let announced: Value = serde_json::from_str(&read(&state.join("daemon.json"))).unwrap();

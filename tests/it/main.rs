@@ -50,3 +50,4 @@ mod crash;
 mod queue;
 mod deadlines;
 mod drain;
+mod notify;

@@ -147,6 +147,25 @@ impl Store {
         self.read(move |connection| events::page(connection, &principal, id, from)).await
     }
 
+    /// Whether both of its threads work: each is asked for nothing, which costs no fsync.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.write(|_| Ok(())).await?;
+        self.read(|_| Ok(())).await
+    }
+
+    /// Blocks the writer's thread for `time`, as a disk that hangs does.
+    #[cfg(feature = "fault-injection")]
+    pub async fn hang(&self, time: Duration) -> Result<(), StoreError> {
+        self.write(move |_| {
+            let until = std::time::Instant::now() + time;
+            while let Some(left) = until.checked_duration_since(std::time::Instant::now()) {
+                std::thread::park_timeout(left);
+            }
+            Ok(())
+        })
+        .await
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,

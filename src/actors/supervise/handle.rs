@@ -227,6 +227,12 @@ impl Supervisor {
         rows.iter().any(|(_, life)| life.kill_below(id))
     }
 
+    /// Whether it still handles what it is told. Resolves when it does; false when it is gone.
+    pub async fn answers(&self) -> bool {
+        let (reply, answer) = Reply::channel();
+        self.address.send(Command::Answer { reply }).await.is_ok() && answer.await.is_ok()
+    }
+
     pub(super) fn address(&self) -> &Address<Command> {
         &self.address
     }

@@ -41,6 +41,10 @@ pub(crate) enum Command {
         id: ChildId,
         reply: Reply<Result<(), ChildError>>,
     },
+    /// Say that you are there.
+    Answer {
+        reply: Reply<()>,
+    },
     /// A warden's child lives.
     Born {
         id: ChildId,
@@ -53,9 +57,10 @@ pub(crate) enum Command {
 impl Message for Command {
     fn lane(&self) -> Lane {
         match self {
-            Command::StartChild { .. } | Command::RestartChild { .. } | Command::DeleteChild { .. } => {
-                Lane::Data
-            }
+            Command::StartChild { .. }
+            | Command::RestartChild { .. }
+            | Command::DeleteChild { .. }
+            | Command::Answer { .. } => Lane::Data,
             // Ending something is never behind starting something.
             Command::TerminateChild { .. } | Command::Born { .. } | Command::Event(_) => Lane::Control,
         }
@@ -136,6 +141,7 @@ impl Server for Keeper {
                 self.tidy_up(&id);
                 reply.send(deleted.map_err(ChildError::from));
             }
+            Command::Answer { reply } => reply.send(()),
             Command::Born { id, generation, life } => self.born(id, generation, life, context),
             Command::Event(event) => self.event(event, context),
         }

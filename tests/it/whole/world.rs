@@ -219,7 +219,7 @@ fn runs(command_line: &[u8], tool: &str) -> bool {
 
 pub async fn start(config: &Config, root: &Path) -> Daemon {
     let shim = PathBuf::from(env!("CARGO_BIN_EXE_proctor"));
-    let surroundings = Surroundings { roots: vec![root.to_owned()], shim };
+    let surroundings = Surroundings { roots: vec![root.to_owned()], shim, manager: None };
     Daemon::start(config, surroundings).await.unwrap()
 }
 

@@ -23,6 +23,8 @@ enum Kind {
     PanicSession,
     /// The first actor named `actor` in the live tree is killed: to its supervisor a failure like a panic.
     KillActor,
+    /// The store's writer hangs for `lasting_ms`.
+    HangStore,
     /// The call takes `ms` and reports progress ten times on the way.
     Sleep,
 }
@@ -34,6 +36,10 @@ pub(super) struct FaultArguments {
     /// Milliseconds until it happens.
     #[serde(default)]
     ms: u32,
+    /// Milliseconds that it lasts.
+    #[serde(default)]
+    #[schemars(range(max = 60_000))]
+    lasting_ms: u32,
     /// Bytes of filler in the answer.
     #[serde(default)]
     #[schemars(range(max = 16_777_216))]
@@ -77,6 +83,12 @@ impl Call for Fault {
                 Ok(FaultAnswer { slept_ms: arguments.ms, filler: String::new() })
             }
             Kind::KillActor => Err(CallError::argument("actor", "there is no actor of that name")),
+            Kind::HangStore => {
+                let time = Duration::from_millis(arguments.lasting_ms.into());
+                // What the client of the store makes of it is what everybody makes of it.
+                drop(context.handles.store.hang(time).await);
+                Ok(FaultAnswer { slept_ms: arguments.ms, filler: String::new() })
+            }
             Kind::Sleep => {
                 let filler = "x".repeat(usize::try_from(arguments.bytes).unwrap_or(usize::MAX));
                 Ok(FaultAnswer { slept_ms: arguments.ms, filler })
