@@ -18,7 +18,9 @@ mod sections;
 pub use effective::Effective;
 pub use problem::{Problem, Problems};
 pub use schema::MANUAL;
-pub use sections::{Config, Daemon, Gateway, Jobs, Log, LogFormat, Process, Snapshot, Targets};
+pub use sections::{
+    Config, Daemon, Gateway, Jobs, Log, LogFormat, Process, Retention, Snapshot, Storage, Targets,
+};
 
 /// The file for all users, last in the search.
 const SYSTEM_FILE: &str = "/etc/proctor/proctor.toml";

@@ -12,6 +12,7 @@
 //! The root's own end (more restarts than it bears) is final: [`Daemon::ended`] says why, `main` exits non-zero, and the
 //! service manager decides.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -29,8 +30,11 @@ use super::mailbox::Slot;
 use super::notify::{NotifyMessage, ServiceManager};
 use super::process;
 use super::rows::Plan;
+use super::space::Room;
+use super::space::ballast::make_room;
 use super::store::{Health, StoreMessage};
 use super::supervise::{Ended, Supervisor};
+use super::upkeep::limits;
 use crate::config::Config;
 use crate::domain::drain::Stages;
 use crate::domain::tree::TreeNode;
@@ -73,6 +77,8 @@ pub(super) struct Doors {
     /// Whether the store's writes reach the disk.
     pub health: Health,
     pub notify: Slot<NotifyMessage>,
+    /// Whether there is room for new jobs.
+    pub room: Room,
 }
 
 /// Why there is no daemon. Each names what to mend.
@@ -80,6 +86,8 @@ pub(super) struct Doors {
 pub enum StartFailed {
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    #[error("the disk of the data directory cannot be looked at: {0}")]
+    Room(io::Error),
     #[error("{} manifest error(s):\n{}", .0.len(), listed(.0))]
     Manifests(Vec<ManifestError>),
     #[error(transparent)]
@@ -104,6 +112,7 @@ impl Daemon {
     /// Starts everything and returns when the gateway serves.
     pub async fn start(config: &Config, surroundings: Surroundings) -> Result<Self, StartFailed> {
         let lock = DataDir::lock(&config.daemon.data_dir)?;
+        make_room(&config.daemon.data_dir, limits(&config.storage)).map_err(StartFailed::Room)?;
         let data = DataDir::prepare(&config.daemon.data_dir)?;
         let swept = process::sweep();
         if swept.processes > 0 {

@@ -76,9 +76,10 @@ impl Plan<'_> {
     }
 
     fn services(&self) -> ChildSpec {
-        let jobs = self.jobs();
+        let children: Vec<ChildSpec> = self.upkeep().into_iter().chain([self.jobs()]).collect();
         ChildSpec::supervisor("services", &SupervisorSlot::new(), move || {
-            SupervisorSpec::new("services", Strategy::OneForOne).child(jobs.clone())
+            let services = SupervisorSpec::new("services", Strategy::OneForOne);
+            children.iter().cloned().fold(services, SupervisorSpec::child)
         })
     }
 
@@ -90,8 +91,13 @@ impl Plan<'_> {
         };
         let capacity = host::capacity(&self.config.jobs);
         let running = RunningJobs::default();
-        let arguments =
-            JobsArguments { limits, capacity, shop: Arc::new(self.shop(capacity)), running: running.clone() };
+        let arguments = JobsArguments {
+            limits,
+            capacity,
+            shop: Arc::new(self.shop(capacity)),
+            running: running.clone(),
+            room: self.doors.room.clone(),
+        };
         let slot = self.doors.jobs.clone();
         // one_for_all: jobs under way report to a manager that must know them.
         ChildSpec::supervisor("jobs", &SupervisorSlot::new(), move || {
@@ -151,7 +157,7 @@ impl Plan<'_> {
 
     fn handles(&self) -> Handles {
         let (tree, ready) = (self.doors.root.clone(), self.doors.jobs.clone());
-        let health = self.doors.health.clone();
+        let (health, room) = (self.doors.health.clone(), self.doors.room.clone());
         #[cfg(feature = "fault-injection")]
         let kill = self.doors.root.clone();
         Handles {
@@ -162,7 +168,10 @@ impl Plan<'_> {
             tools: self.tools(),
             ready: Arc::new(move || {
                 ready.get().ok_or_else(|| "the job engine is starting".to_owned())?;
-                health.fault().map_or(Ok(()), |fault| Err(format!("{}: {fault}", fault.kind.word())))
+                if let Some(fault) = health.fault() {
+                    return Err(format!("{}: {fault}", fault.kind.word()));
+                }
+                room.check().map_err(|lack| format!("no_room: {lack}"))
             }),
             jobs: self.doors.jobs.clone(),
             store: Store::new(self.doors.store.clone()),

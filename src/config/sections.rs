@@ -17,6 +17,8 @@ pub struct Config {
     pub snapshot: Snapshot,
     pub jobs: Jobs,
     pub process: Process,
+    pub storage: Storage,
+    pub retention: Retention,
     pub log: Log,
 }
 
@@ -108,6 +110,22 @@ pub struct Process {
     pub output_bytes_max: u64,
     #[serde(rename = "grace_s", deserialize_with = "seconds")]
     pub grace: Duration,
+}
+
+/// `[storage]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    pub free_bytes_min: u64,
+    pub ballast_bytes: u64,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    pub days: u32,
+    pub bytes_max: u64,
 }
 
 /// `[log]`

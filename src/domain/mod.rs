@@ -9,6 +9,7 @@ pub mod ids;
 pub mod job;
 pub mod admission;
 pub mod slots;
+pub mod space;
 pub mod deadline;
 pub mod outcome;
 pub mod severity;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use proctor::protocol::api::JobAnswer;
 
-use crate::disk_world::{Disk, Served, is_retryable, scan, status};
+use crate::disk_world::{Disk, Served, cancel, is_retryable, scan, status, submit};
 use crate::support::soon;
 
 /// Longest way back into service once the disk works again.
@@ -124,4 +124,41 @@ async fn on_a_full_disk_nothing_acknowledged_is_lost_reads_go_on_and_space_bring
     served.ended();
     let served = disk.serve(&[], &[]).ready().await;
     assert_kept(&served, &[first, second]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_its_reserve_a_full_disk_lets_jobs_end_and_new_ones_are_refused_until_there_is_room() {
+    let disk = Disk::new(32 << 20);
+    let limits = ["storage.free_bytes_min=8388608", "storage.ballast_bytes=4194304"];
+    let served = disk.serve(&limits, &[]).ready().await;
+    let mut client = served.client().await;
+    let ballast = served.data().join("ballast");
+    assert_eq!(ballast.metadata().unwrap().len(), 4 << 20);
+    let running = submit(&mut client, &disk, "hangs").await.unwrap();
+    soon("its start", async { while status(&mut client, &running.job).await.unwrap().state != "running" {} })
+        .await;
+    disk.fill();
+    soon("the reserve to be given up", async {
+        while ballast.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let refused = scan(&mut client, &disk, "finds").await.expect_err("there is no room for new jobs");
+    let said = refused.to_string();
+    assert!(is_retryable(&refused) && said.contains("storage.free_bytes_min"), "{said}");
+    assert!(said.contains("disk/data has 0 MiB free"), "the directory is named: {said}");
+    let (code, said) = served.readiness().await;
+    assert!(code == 503 && said.contains("no_room"), "{said}");
+    let ended = cancel(&mut client, &running.job).await.unwrap();
+    assert_eq!(ended.state, "cancelled", "a running job can end: {ended:#?}");
+    disk.free();
+    assert!(until_ready(&served).await < BACK_WITHIN);
+    soon("the reserve again", async {
+        while !ballast.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    scan(&mut client, &disk, "finds").await.expect("new jobs are taken again");
 }

@@ -2,7 +2,7 @@
 //! gone with the process that holds it, however the test ends.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -56,12 +56,13 @@ impl Disk {
         root.join(self.mount.strip_prefix("/").unwrap()).join(name)
     }
 
-    /// Takes all that is free, to the last byte.
+    /// Takes all that is free, at once.
     pub fn fill(&self) {
-        let mut filler = File::create(self.at("filler")).unwrap();
-        for size in [1 << 20, 4096, 1] {
-            while filler.write_all(&vec![1; size]).is_ok() {}
-        }
+        let disk = nix::sys::statvfs::statvfs(&self.at("")).unwrap();
+        let free = disk.blocks_available() * disk.fragment_size();
+        let filler = File::create(self.at("filler")).unwrap();
+        let whole = nix::fcntl::FallocateFlags::empty();
+        nix::fcntl::fallocate(&filler, whole, 0, i64::try_from(free).unwrap()).unwrap();
     }
 
     pub fn free(&self) {
@@ -79,7 +80,13 @@ impl Disk {
         command.arg(format!("--wd={}", home.display())).arg("--").args(strace);
         command.arg(env!("CARGO_BIN_EXE_proctor")).args(["serve", "--root", "target"]);
         let data = format!("daemon.data_dir={}", self.mount.join("data").display());
-        let roomy = ["gateway.requests_per_s=10000", "gateway.requests_burst=10000", "process.grace_s=1"];
+        let roomy = [
+            "gateway.requests_per_s=10000",
+            "gateway.requests_burst=10000",
+            "process.grace_s=1",
+            "storage.free_bytes_min=0",
+            "storage.ballast_bytes=0",
+        ];
         for setting in roomy.iter().chain(settings).copied().chain([data.as_str()]) {
             command.args(["--set", setting]);
         }
@@ -171,6 +178,19 @@ pub async fn scan(client: &mut Client, disk: &Disk, tool: &str) -> Result<JobAns
     let arguments =
         ScanArguments { path, tools: vec![tool.into()], wait_s: Some(40), ..ScanArguments::default() };
     client.call("scan", &arguments, |_| {}).await
+}
+
+/// Submits a job and returns its id at once.
+pub async fn submit(client: &mut Client, disk: &Disk, tool: &str) -> Result<JobAnswer, ClientError> {
+    let path = disk.home.path().join("target").to_str().unwrap().to_owned();
+    let arguments =
+        ScanArguments { path, tools: vec![tool.into()], wait_s: Some(0), ..ScanArguments::default() };
+    client.call("scan", &arguments, |_| {}).await
+}
+
+pub async fn cancel(client: &mut Client, job: &str) -> Result<JobAnswer, ClientError> {
+    let arguments = JobArguments { job: job.to_owned(), wait_s: Some(20) };
+    client.call("job_cancel", &arguments, |_| {}).await
 }
 
 pub async fn status(client: &mut Client, job: &str) -> Result<JobAnswer, ClientError> {

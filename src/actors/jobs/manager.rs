@@ -26,6 +26,7 @@ use crate::actors::clock;
 use crate::actors::mailbox::{Lane, Message, Reply};
 use crate::actors::random;
 use crate::actors::server::{Context, Server, StartError, Stop};
+use crate::actors::space::{NoRoom, Room};
 use crate::domain::admission::{Admission, Limits, Refusal};
 use crate::domain::ids::{JobId, Principal, RunId};
 use crate::domain::job::{JobEvent, JobRequest, JobState, JobView};
@@ -50,6 +51,7 @@ pub struct JobsArguments {
     pub capacity: Weight,
     pub shop: Arc<Shop>,
     pub running: RunningJobs,
+    pub room: Room,
 }
 
 /// Why a job was not taken in.
@@ -57,6 +59,8 @@ pub struct JobsArguments {
 pub enum SubmitError {
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     #[error("the job could not be stored, so it was not taken in: {0}")]
     NotStored(String),
 }
@@ -109,6 +113,7 @@ pub struct Jobs {
     drained: Vec<Reply<()>>,
     shop: Arc<Shop>,
     running: RunningJobs,
+    room: Room,
 }
 
 struct Live {
@@ -136,7 +141,7 @@ impl Server for Jobs {
     type Arguments = JobsArguments;
 
     async fn init(arguments: JobsArguments, _: &Context<JobsMessage>) -> Result<Self, StartError> {
-        let JobsArguments { limits, capacity, shop, running } = arguments;
+        let JobsArguments { limits, capacity, shop, running, room } = arguments;
         // After a crash of the predecessor, its jobs are dead and the store still shows them as live.
         let ended = shop.store.recover().await;
         ended.map_err(|error| {
@@ -150,6 +155,7 @@ impl Server for Jobs {
             drained: Vec::new(),
             shop,
             running,
+            room,
         })
     }
 
@@ -200,6 +206,7 @@ impl Jobs {
         context: &Context<JobsMessage>,
     ) -> Result<JobWatch, SubmitError> {
         self.admission.check(&principal)?;
+        self.room.check()?;
         let id = JobId::from_random(random::bytes());
         let deadline = Instant::now() + Duration::from_secs(request.deadline_s.into());
         let job = JobView::queued(id, principal.clone(), request.clone(), clock::now());

@@ -86,7 +86,7 @@ fn refused(error: SubmitError) -> CallError {
         SubmitError::Refused(refusal @ (Refusal::PrincipalQueueFull { .. } | Refusal::QueueFull { .. })) => {
             CallError::Unavailable { what: refusal.to_string(), retry_after: QUEUE_RETRY }
         }
-        SubmitError::NotStored(_) => {
+        SubmitError::NoRoom(_) | SubmitError::NotStored(_) => {
             CallError::Unavailable { what: error.to_string(), retry_after: QUEUE_RETRY }
         }
     }

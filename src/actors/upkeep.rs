@@ -1,0 +1,29 @@
+//! The rows of the daemon's own upkeep, beside its jobs: who watches the disk and keeps the database within bounds.
+
+use super::rows::Plan;
+use super::space::{Space, SpaceArguments};
+use super::supervise::{Backoff, ChildSpec};
+use crate::config;
+use crate::domain::space::Limits;
+
+/// What the disk is kept to.
+pub(super) fn limits(storage: &config::Storage) -> Limits {
+    Limits { free_min: storage.free_bytes_min, ballast: storage.ballast_bytes }
+}
+
+impl Plan<'_> {
+    /// Under `services`: a crash of one is no other's business.
+    pub(super) fn upkeep(&self) -> Vec<ChildSpec> {
+        vec![self.space()]
+    }
+
+    fn space(&self) -> ChildSpec {
+        let arguments = SpaceArguments {
+            directory: self.data.root().to_owned(),
+            limits: limits(&self.config.storage),
+            room: self.doors.room.clone(),
+            health: self.doors.health.clone(),
+        };
+        ChildSpec::server::<Space>("space", move || arguments.clone()).backoff(Backoff::MANAGER)
+    }
+}
