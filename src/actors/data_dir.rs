@@ -5,6 +5,7 @@
 //!   daemon.lock     held while a daemon runs; two daemons on one directory would each believe to be the only writer
 //!   proctor.db      the store
 //!   token           the bearer token, 0600
+//!   tokens          digests of the tokens of others, 0600; there when one was made
 //!   daemon.json     where the running daemon listens; gone when none runs
 //!   config/         our rules and tool configuration, as the tools are given them
 //!   snapshots/      one directory per job under way

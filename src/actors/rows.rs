@@ -9,6 +9,7 @@ use super::data_dir::DataDir;
 use super::gateway::sessions;
 use super::gateway::settings::Settings;
 use super::gateway::token::{Token, Tokens};
+use super::gateway::token_list::TokenList;
 use super::handles::{Deadlines, Handles, Source};
 use super::installer::Installed;
 use super::jobs::execute::Workplace;
@@ -139,8 +140,8 @@ impl Plan<'_> {
     }
 
     fn gateway(&self) -> ChildSpec {
-        let settings =
-            Settings::new(&self.config.gateway, Tokens::of_owner(self.token), telemetry::metrics().cloned());
+        let tokens = Tokens::of_owner(self.token).and_list(TokenList::of(self.data.root()));
+        let settings = Settings::new(&self.config.gateway, tokens, telemetry::metrics().cloned());
         let plan = sessions::Plan { listener: Arc::clone(&self.listener), settings, handles: self.handles() };
         sessions::child(plan, &self.doors.gateway)
     }

@@ -14,6 +14,7 @@ use super::terminal::Terminal;
 use super::tools::{self, ToolsError};
 use super::{client, config, job, mcp_config, scan, serve, token, tree};
 use crate::actors::drain::BudgetSpent;
+use crate::actors::gateway::token_list::TokenListError;
 use crate::actors::notify::service::BadEnvironment;
 use crate::actors::root::StartFailed;
 use crate::config::Loaded;
@@ -44,6 +45,8 @@ pub enum CommandError {
     Start(#[from] StartFailed),
     #[error("the daemon gave up: {0}; the log has what came before")]
     GaveUp(String),
+    #[error(transparent)]
+    TokenList(#[from] TokenListError),
     #[error("left before the end, as asked")]
     Left,
     #[error(transparent)]
@@ -62,7 +65,9 @@ impl CommandError {
             Self::Submission(ClientError::Refused { refusal, .. }) if refusal.retry_after_ms.is_none() => {
                 Exit::Usage
             }
-            Self::Path { .. } | Self::Environment(_) => Exit::Usage,
+            Self::Path { .. } | Self::Environment(_) | Self::TokenList(TokenListError::BadName(_)) => {
+                Exit::Usage
+            }
             Self::Tools(error) => error.exit(),
             Self::Output(_)
             | Self::File { .. }
@@ -73,6 +78,7 @@ impl CommandError {
             | Self::Tree(_)
             | Self::Start(_)
             | Self::GaveUp(_)
+            | Self::TokenList(_)
             | Self::Left
             | Self::BudgetSpent(_)
             | Self::Submission(_) => Exit::Failed,
@@ -96,7 +102,7 @@ async fn dispatch(command: Command, loaded: Loaded, terminal: Terminal) -> Resul
             let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
             Ok(tools::run(&command, &loaded.config.daemon, terminal, &mut shutdown).await?)
         }
-        Command::Token(command) => token::run(&command, &daemon::running(data_dir)?, terminal),
+        Command::Token(command) => token::run(&command, data_dir, terminal),
         Command::McpConfig(command) => {
             mcp_config::run(&command, &daemon::running(data_dir)?, data_dir, terminal)
         }

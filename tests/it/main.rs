@@ -26,6 +26,7 @@ mod process_environment;
 mod process_leftovers;
 mod cli;
 mod cli_scan;
+mod token;
 mod restart;
 mod support;
 mod install_world;

@@ -122,7 +122,7 @@ fn authenticate(shared: &Shared, request: &Request<Incoming>) -> Result<Principa
         wanted.and_then(token::from_query)
     };
     let presented = header.or_else(query).ok_or(HttpRefusal::Unauthorised)?;
-    shared.settings.tokens.principal_of(&presented).cloned().ok_or(HttpRefusal::Unauthorised)
+    shared.settings.tokens.principal_of(&presented).ok_or(HttpRefusal::Unauthorised)
 }
 
 /// The client's side of RFC 6455 §4.2.1.

@@ -1,4 +1,5 @@
-//! Who may come in: tokens, kept as SHA-256 digests, and the file that holds the first one.
+//! Who may come in: tokens, kept as SHA-256 digests, and the file that holds the first one; [`super::token_list`] holds
+//! the others.
 //!
 //! A token is 32 random bytes in base64url. The file is made at first start, readable by its owner only; the daemon
 //! refuses one that others can read. A presented token is compared in constant time with every digest.
@@ -7,18 +8,22 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::token_list::{Entry, Stamp, TokenList};
 use crate::domain::ids::Principal;
 
 /// The principal of the token file.
 pub const OWNER: &str = "owner";
 /// Random bytes of a token: beyond guessing.
 const TOKEN_BYTES: usize = 32;
+/// Bytes of a digest.
+pub(super) const DIGEST_BYTES: usize = 32;
 /// Longest token looked at, in bytes: hashing a header's worth is as far as a stranger gets.
 const PRESENTED_BYTES_MAX: usize = 1_024;
 
@@ -100,7 +105,15 @@ impl std::fmt::Debug for Token {
 /// The tokens that open the door, and whose they are.
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
-    digests: Vec<([u8; 32], Principal)>,
+    digests: Vec<Entry>,
+    list: Option<Arc<Listed>>,
+}
+
+/// The further tokens, as they were when the file was looked at last.
+#[derive(Debug)]
+struct Listed {
+    list: TokenList,
+    seen: Mutex<(Option<Stamp>, Vec<Entry>)>,
 }
 
 impl Tokens {
@@ -114,23 +127,53 @@ impl Tokens {
         self
     }
 
+    /// And those of a list, as it is whenever somebody asks.
+    #[must_use]
+    pub fn and_list(self, list: TokenList) -> Self {
+        Self { list: Some(Arc::new(Listed { list, seen: Mutex::default() })), ..self }
+    }
+
     /// Whose token this is. Every digest is looked at, so that time tells nothing.
-    pub fn principal_of(&self, presented: &str) -> Option<&Principal> {
+    pub fn principal_of(&self, presented: &str) -> Option<Principal> {
         if presented.len() > PRESENTED_BYTES_MAX {
             return None;
         }
         let presented = digest(presented);
-        let mut found = None;
-        for (known, principal) in &self.digests {
-            if bool::from(known.ct_eq(&presented)) {
-                found = Some(principal);
-            }
-        }
-        found
+        let own = known(&self.digests, &presented);
+        let listed = self.list.as_ref().and_then(|listed| listed.principal_of(&presented));
+        own.or(listed)
     }
 }
 
-fn digest(token: &str) -> [u8; 32] {
+impl Listed {
+    /// Looks at the file's stamp, which is in the kernel's memory, and reads it only when it is another one.
+    fn principal_of(&self, presented: &[u8; DIGEST_BYTES]) -> Option<Principal> {
+        // Nothing panics while the lock is held, so what is there is whole.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = self.list.stamp();
+        if seen.0 != stamp {
+            let entries = self.list.read().unwrap_or_else(|error| {
+                tracing::error!(%error, "nobody comes in by the list of tokens");
+                Vec::new()
+            });
+            *seen = (stamp, entries);
+        }
+        known(&seen.1, presented)
+    }
+}
+
+/// Every digest is looked at.
+fn known(digests: &[Entry], presented: &[u8; DIGEST_BYTES]) -> Option<Principal> {
+    let mut found = None;
+    for (known, principal) in digests {
+        if bool::from(known.ct_eq(presented)) {
+            found = Some(principal.clone());
+        }
+    }
+    found
+}
+
+pub(super) fn digest(token: &str) -> [u8; DIGEST_BYTES] {
     Sha256::digest(token.as_bytes()).into()
 }
 
@@ -192,7 +235,7 @@ mod tests {
     fn only_a_known_token_has_a_principal() {
         let (mine, other) = (Token::random().expect("random"), Token::random().expect("random"));
         let tokens = Tokens::of_owner(&mine);
-        assert_eq!(tokens.principal_of(mine.reveal()), Some(&Principal(OWNER.to_owned())));
+        assert_eq!(tokens.principal_of(mine.reveal()), Some(Principal(OWNER.to_owned())));
         for wrong in [other.reveal(), "", &mine.reveal()[1..], &"x".repeat(PRESENTED_BYTES_MAX + 1)] {
             assert_eq!(tokens.principal_of(wrong), None);
         }
