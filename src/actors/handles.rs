@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::jobs::JobsMessage;
+use super::jobs::looks::LooksMessage;
 use super::jobs::target::Roots;
 use super::mailbox::Slot;
 use super::session::sarif::LastExport;
@@ -28,6 +29,8 @@ pub struct Handles {
     /// Whether new work can be taken; if not, why.
     pub ready: Source<Result<(), String>>,
     pub jobs: Slot<JobsMessage>,
+    /// What is in a target now.
+    pub looks: Slot<LooksMessage>,
     pub store: Store,
     /// What may be examined.
     pub targets: Arc<Roots>,
@@ -56,6 +59,7 @@ impl Handles {
             tools: Arc::new(move || tools.clone()),
             ready: Arc::new(|| Ok(())),
             jobs: Slot::new(),
+            looks: Slot::new(),
             store: Store::new(Slot::new()),
             targets: Arc::new(Roots::new(&[], Path::new("/nonexistent"))),
             catalogue: Arc::default(),

@@ -5,6 +5,7 @@
 //! root              rest_for_one: each row depends on those before it
 //! ├─ store          the single writer
 //! ├─ services       one_for_one: a crash of one is no other's business
+//! │  ├─ looks       what is in a target now, for requests that equal one under way
 //! │  └─ jobs        one_for_all: `running` and `manager`, see `jobs/`
 //! ├─ gateway        rest_for_one: `sessions` and `listener`, see `gateway/`
 //! └─ notify         tells the service manager how the others are
@@ -25,6 +26,7 @@ use super::drain::{BudgetSpent, Drain};
 use super::gateway::token::{Token, TokenFileError};
 use super::gateway::{GatewayMessage, listener};
 use super::jobs::JobsMessage;
+use super::jobs::looks::LooksMessage;
 use super::jobs::snapshot::{BadPattern, Policy};
 use super::mailbox::Slot;
 use super::notify::{NotifyMessage, ServiceManager};
@@ -73,6 +75,7 @@ pub(super) struct Doors {
     pub root: Arc<OnceLock<Supervisor>>,
     pub store: Slot<StoreMessage>,
     pub jobs: Slot<JobsMessage>,
+    pub looks: Slot<LooksMessage>,
     pub gateway: Slot<GatewayMessage>,
     /// Whether the store's writes reach the disk.
     pub health: Health,

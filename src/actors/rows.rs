@@ -14,6 +14,7 @@ use super::handles::{Deadlines, Handles, Source};
 use super::installer::Installed;
 use super::jobs::execute::Workplace;
 use super::jobs::job::Shop;
+use super::jobs::looks::{Looks, LooksArguments};
 use super::jobs::target::Roots;
 use super::jobs::{Jobs, JobsArguments, RunningJobs, snapshot};
 use super::notify::{Notify, NotifyArguments, Parts, ServiceManager};
@@ -24,6 +25,7 @@ use super::{host, random};
 use crate::config::{self, Config};
 use crate::domain::admission;
 use crate::domain::ids::BootId;
+use crate::domain::rescue::Tries;
 use crate::domain::slots::Weight;
 use crate::domain::supervision::Kind;
 use crate::domain::tree::TreeNode;
@@ -77,11 +79,30 @@ impl Plan<'_> {
     }
 
     fn services(&self) -> ChildSpec {
-        let children: Vec<ChildSpec> = self.upkeep().into_iter().chain([self.jobs()]).collect();
+        let children: Vec<ChildSpec> = self.upkeep().into_iter().chain([self.looks(), self.jobs()]).collect();
         ChildSpec::supervisor("services", &SupervisorSlot::new(), move || {
             let services = SupervisorSpec::new("services", Strategy::OneForOne);
             children.iter().cloned().fold(services, SupervisorSpec::child)
         })
+    }
+
+    fn looks(&self) -> ChildSpec {
+        let arguments = LooksArguments { policy: self.policy.clone(), limits: self.snapshot_limits() };
+        ChildSpec::server_in::<Looks>("looks", &self.doors.looks, move || arguments.clone())
+            .backoff(MANAGER_BACKOFF)
+    }
+
+    fn snapshot_limits(&self) -> snapshot::Limits {
+        let limits = self.config.snapshot;
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        snapshot::Limits {
+            file_bytes: count(limits.file_bytes_max),
+            line_bytes: count(limits.line_bytes_max),
+            depth: limits.depth_max,
+            files: count(limits.files_max),
+            total_bytes: limits.bytes_max,
+            ..snapshot::Limits::default()
+        }
     }
 
     fn jobs(&self) -> ChildSpec {
@@ -94,6 +115,10 @@ impl Plan<'_> {
         let running = RunningJobs::default();
         let arguments = JobsArguments {
             limits,
+            tries: Tries {
+                attempts_max: self.config.jobs.attempts_max,
+                deaths_max: self.config.jobs.daemon_deaths_max,
+            },
             capacity,
             shop: Arc::new(self.shop(capacity)),
             running: running.clone(),
@@ -111,8 +136,6 @@ impl Plan<'_> {
     }
 
     fn shop(&self, capacity: Weight) -> Shop {
-        let snapshot = self.config.snapshot;
-        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Shop {
             catalogue: Arc::clone(&self.catalogue),
             workplace: Arc::new(Workplace {
@@ -127,14 +150,7 @@ impl Plan<'_> {
             }),
             store: Store::new(self.doors.store.clone()),
             snapshots: self.data.snapshots(),
-            snapshot_limits: snapshot::Limits {
-                file_bytes: count(snapshot.file_bytes_max),
-                line_bytes: count(snapshot.line_bytes_max),
-                depth: snapshot.depth_max,
-                files: count(snapshot.files_max),
-                total_bytes: snapshot.bytes_max,
-                ..snapshot::Limits::default()
-            },
+            snapshot_limits: self.snapshot_limits(),
             policy: self.policy.clone(),
         }
     }
@@ -175,6 +191,7 @@ impl Plan<'_> {
                 room.check().map_err(|lack| format!("no_room: {lack}"))
             }),
             jobs: self.doors.jobs.clone(),
+            looks: self.doors.looks.clone(),
             store: Store::new(self.doors.store.clone()),
             targets: Arc::new(Roots::new(self.roots, self.data.root())),
             catalogue: Arc::clone(&self.catalogue),

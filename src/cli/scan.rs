@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::client::Client;
 use super::exit::{Exit, FailOn};
 use super::follow::{follow, is_ended};
 use super::link::Link;
@@ -13,7 +12,8 @@ use super::run::CommandError;
 use super::show::{self, Filter, Output};
 use super::terminal::Terminal;
 use super::text::parse_seconds;
-use crate::protocol::api::{JobAnswer, ScanArguments};
+use crate::actors::random;
+use crate::protocol::api::{JobAnswer, KEY_BYTES_MAX, ScanArguments};
 use crate::shutdown::Shutdown;
 
 const EXAMPLES: &str = "\
@@ -22,6 +22,7 @@ Examples:
   proctor scan . --tools NAME,NAME                 only these (`proctor tools list` names them)
   proctor scan . --fail-on high -q                 for CI: results only, exit code 1 from high upwards
   proctor scan . --format sarif --output out.sarif  for code scanning
+  proctor scan . --key $CI_JOB_ID                  a retried CI step gets the job of the first try
 
 Ctrl-C cancels the job and shows what was found until then; a second one leaves at once.
 The exit codes are listed by `proctor --help`.";
@@ -41,6 +42,12 @@ pub struct ScanCommand {
     /// How long the whole job may take: 90s, 30m, 2h [default: jobs.deadline_s]
     #[arg(long, value_parser = parse_seconds, value_name = "TIME")]
     pub deadline: Option<u32>,
+    /// Run a job of its own, even while an equal one is under way
+    #[arg(long)]
+    pub fresh: bool,
+    /// A name for this request: repeated with the same arguments it gives the same job, ended or not
+    #[arg(long, value_name = "NAME", value_parser = parse_key)]
+    pub key: Option<String>,
     #[command(flatten)]
     pub output: Output,
 }
@@ -65,7 +72,7 @@ pub async fn run(
     shutdown: &mut Shutdown,
     terminal: Terminal,
 ) -> Result<Exit, CommandError> {
-    let job = submit(command, target, &mut link.client).await?;
+    let job = submit(command, target, link, terminal).await?;
     terminal.note(&format!("scanning {} as job {}", target.display(), job.job));
     let job = follow(link, job, shutdown, terminal).await?;
     if !is_ended(&job) {
@@ -77,10 +84,12 @@ pub async fn run(
     Ok(Exit::of_job(&job, command.fail_on))
 }
 
+/// Under a key of its own, so that a submission whose answer was lost with the connection is found again, not repeated.
 async fn submit(
     command: &ScanCommand,
     target: &Path,
-    client: &mut Client,
+    link: &mut Link,
+    terminal: Terminal,
 ) -> Result<JobAnswer, CommandError> {
     let Some(path) = target.to_str() else {
         let source =
@@ -93,8 +102,23 @@ async fn submit(
         // The answer is the job, at once: its progress is followed by looking at it.
         wait_s: Some(0),
         deadline_s: command.deadline,
+        idempotency_key: Some(command.key.clone().unwrap_or_else(random_key)),
+        fresh: command.fresh,
+        attached: false,
     };
-    client.call("scan", &arguments, |_| {}).await.map_err(CommandError::Submission)
+    let mut lost = |error: &_| terminal.note(&format!("{error}; trying again"));
+    link.call("scan", &arguments, &mut lost).await.map_err(CommandError::Submission)
+}
+
+fn parse_key(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=KEY_BYTES_MAX => Ok(text.to_owned()),
+        _ => Err(format!("1 to {KEY_BYTES_MAX} bytes are needed")),
+    }
+}
+
+fn random_key() -> String {
+    u128::from_be_bytes(random::bytes()).to_string()
 }
 
 fn look_further(job: &JobAnswer) -> String {

@@ -31,10 +31,11 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,
+    /// Let in and being stored: each has its place in the queue already.
+    expected: BTreeMap<JobId, Principal>,
     /// In the order of their next turn; a principal is here while it has a waiting job.
     turns: VecDeque<Principal>,
     waiting: BTreeMap<Principal, VecDeque<JobId>>,
-    waiting_count: usize,
     running: BTreeMap<JobId, Principal>,
     draining: bool,
 }
@@ -43,48 +44,65 @@ impl Admission {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            expected: BTreeMap::new(),
             turns: VecDeque::new(),
             waiting: BTreeMap::new(),
-            waiting_count: 0,
             running: BTreeMap::new(),
             draining: false,
         }
     }
 
-    /// Whether a job of `principal` would be let in now. Asked before the job is stored.
-    pub fn check(&self, principal: &Principal) -> Result<(), Refusal> {
+    /// Gives a job of `principal` a place, before it is stored, or says why there is none.
+    pub fn expect(&mut self, job: JobId, principal: &Principal) -> Result<(), Refusal> {
         if self.draining {
             return Err(Refusal::Draining);
         }
-        if self.waiting_count >= self.limits.queued {
+        if self.waiting() >= self.limits.queued {
             return Err(Refusal::QueueFull { limit: self.limits.queued });
         }
-        let own = self.waiting.get(principal).map_or(0, VecDeque::len);
-        if own >= self.limits.queued_per_principal {
+        let expected = self.expected.values().filter(|other| *other == principal).count();
+        if self.waiting.get(principal).map_or(0, VecDeque::len) + expected >= self.limits.queued_per_principal
+        {
             return Err(Refusal::PrincipalQueueFull { limit: self.limits.queued_per_principal });
         }
+        self.expected.insert(job, principal.clone());
         Ok(())
     }
 
-    /// Takes a stored job in, behind the others of its principal.
+    /// Takes a job in, behind the others of its principal. It needs no place of its own: it was expected, or it waited in
+    /// an earlier life.
     pub fn enqueue(&mut self, job: JobId, principal: Principal) {
+        self.queue_of(principal).push_back(job);
+        self.expected.remove(&job);
+    }
+
+    /// Takes a job in that had its turn and lost it: it goes first.
+    pub fn put_back(&mut self, job: JobId, principal: Principal) {
+        self.running.remove(&job);
+        self.queue_of(principal).push_front(job);
+    }
+
+    fn queue_of(&mut self, principal: Principal) -> &mut VecDeque<JobId> {
         let queue = self.waiting.entry(principal.clone()).or_default();
         if queue.is_empty() {
             self.turns.push_back(principal);
         }
-        queue.push_back(job);
-        self.waiting_count += 1;
+        queue
     }
 
-    /// The next job to start, if one may start now. It counts as running from here on.
-    pub fn start_next(&mut self) -> Option<JobId> {
+    /// The next job to start, if one may start now. It counts as running from here on. A job that `may_start` holds back
+    /// keeps its place, and so do those behind it of the same principal; others pass.
+    pub fn start_next(&mut self, may_start: impl Fn(JobId) -> bool) -> Option<JobId> {
         if self.draining || self.running.len() >= self.limits.running {
             return None;
         }
-        let principal = self.turns.pop_front()?;
+        let ready = |principal: &Principal| {
+            self.waiting.get(principal).and_then(VecDeque::front).is_some_and(|job| may_start(*job))
+        };
+        let turn = self.turns.iter().position(ready)?;
+        let principal = self.turns.remove(turn)?;
         let queue = self.waiting.get_mut(&principal)?;
         let job = queue.pop_front()?;
-        self.waiting_count -= 1;
         if queue.is_empty() {
             self.waiting.remove(&principal);
         } else {
@@ -99,8 +117,11 @@ impl Admission {
         self.running.remove(&job);
     }
 
-    /// Takes a waiting job out; false when it does not wait (any more).
+    /// Takes a job out that is expected or waits; false when it does neither (any more).
     pub fn withdraw(&mut self, job: JobId) -> bool {
+        if self.expected.remove(&job).is_some() {
+            return true;
+        }
         let Some(principal) = self
             .waiting
             .iter()
@@ -116,8 +137,27 @@ impl Admission {
                 self.turns.retain(|turn| *turn != principal);
             }
         }
-        self.waiting_count -= 1;
         true
+    }
+
+    /// How many jobs start before this one, if nothing is held back; `None` when it does not wait. Principals take turns,
+    /// so of each other's queue only as many go first as this job has before it in its own, and one more of those whose
+    /// turn is sooner.
+    pub fn ahead_of(&self, job: JobId) -> Option<usize> {
+        let mut sooner = true;
+        let (mut own, mut others) = (None, Vec::new());
+        for principal in &self.turns {
+            let queue = self.waiting.get(principal)?;
+            match queue.iter().position(|waiting| *waiting == job) {
+                Some(position) => {
+                    own = Some(position);
+                    sooner = false;
+                }
+                None => others.push((queue.len(), usize::from(sooner))),
+            }
+        }
+        let own = own?;
+        Some(own + others.into_iter().map(|(length, first)| length.min(own + first)).sum::<usize>())
     }
 
     /// From now on nobody comes in and nobody starts.
@@ -129,8 +169,9 @@ impl Admission {
         self.running.len()
     }
 
+    /// Jobs that have a place in the queue.
     pub fn waiting(&self) -> usize {
-        self.waiting_count
+        self.expected.len() + self.waiting.values().map(VecDeque::len).sum::<usize>()
     }
 }
 
@@ -148,6 +189,10 @@ mod tests {
         Principal(name.to_owned())
     }
 
+    fn start(admission: &mut Admission) -> Option<JobId> {
+        admission.start_next(|_| true)
+    }
+
     #[test]
     fn principals_take_turns() {
         let mut admission = Admission::new(Limits { running: 10, ..LIMITS });
@@ -155,7 +200,7 @@ mod tests {
             admission.enqueue(job(number), principal("greedy"));
         }
         admission.enqueue(job(9), principal("polite"));
-        let order: Vec<_> = std::iter::from_fn(|| admission.start_next()).collect();
+        let order: Vec<_> = std::iter::from_fn(|| start(&mut admission)).collect();
         assert_eq!(order, [job(1), job(9), job(2), job(3)]);
     }
 
@@ -165,24 +210,31 @@ mod tests {
         for number in 1..=3 {
             admission.enqueue(job(number), principal("a"));
         }
-        assert!(admission.start_next().is_some() && admission.start_next().is_some());
-        assert_eq!(admission.start_next(), None);
+        assert!(start(&mut admission).is_some() && start(&mut admission).is_some());
+        assert_eq!(start(&mut admission), None);
         admission.ended(job(1));
-        assert_eq!(admission.start_next(), Some(job(3)));
+        assert_eq!(start(&mut admission), Some(job(3)));
     }
 
     #[test]
     fn each_refusal_names_its_limit() {
         let mut admission = Admission::new(LIMITS);
-        for number in 1..=3 {
+        for number in 1..=2 {
             admission.enqueue(job(number), principal("a"));
         }
-        assert_eq!(admission.check(&principal("a")), Err(Refusal::PrincipalQueueFull { limit: 3 }));
-        assert_eq!(admission.check(&principal("b")), Ok(()));
-        admission.enqueue(job(4), principal("b"));
-        assert_eq!(admission.check(&principal("c")), Err(Refusal::QueueFull { limit: 4 }));
+        assert_eq!(admission.expect(job(3), &principal("a")), Ok(()));
+        let full = Err(Refusal::PrincipalQueueFull { limit: 3 });
+        assert_eq!(
+            admission.expect(job(4), &principal("a")),
+            full,
+            "a place is kept while the job is stored"
+        );
+        assert_eq!(admission.expect(job(5), &principal("b")), Ok(()));
+        assert_eq!(admission.expect(job(6), &principal("c")), Err(Refusal::QueueFull { limit: 4 }));
+        assert!(admission.withdraw(job(5)));
+        assert_eq!(admission.expect(job(6), &principal("c")), Ok(()));
         admission.drain();
-        assert_eq!(admission.check(&principal("c")), Err(Refusal::Draining));
+        assert_eq!(admission.expect(job(7), &principal("c")), Err(Refusal::Draining));
     }
 
     #[test]
@@ -191,8 +243,42 @@ mod tests {
         admission.enqueue(job(1), principal("a"));
         assert!(admission.withdraw(job(1)));
         assert!(!admission.withdraw(job(1)));
-        assert_eq!((admission.waiting(), admission.start_next()), (0, None));
+        assert_eq!((admission.waiting(), start(&mut admission)), (0, None));
         admission.enqueue(job(2), principal("a"));
-        assert_eq!(admission.start_next(), Some(job(2)));
+        assert_eq!(start(&mut admission), Some(job(2)));
+    }
+
+    #[test]
+    fn a_job_put_back_goes_first_and_one_held_back_lets_others_pass() {
+        let mut admission = Admission::new(LIMITS);
+        admission.enqueue(job(1), principal("a"));
+        admission.enqueue(job(2), principal("a"));
+        admission.enqueue(job(3), principal("b"));
+        assert_eq!(start(&mut admission), Some(job(1)));
+        admission.put_back(job(1), principal("a"));
+        assert_eq!(admission.running(), 0);
+        assert_eq!(admission.start_next(|waiting| waiting != job(1)), Some(job(3)));
+        assert_eq!(admission.start_next(|waiting| waiting != job(1)), None);
+        assert_eq!(start(&mut admission), Some(job(1)));
+    }
+
+    proptest::proptest! {
+        /// What a client is told comes true: started one by one, each job starts after as many as were ahead of it.
+        #[test]
+        fn a_place_in_the_queue_is_what_the_turns_will_make_it(owners in proptest::collection::vec(0_u8..4, 1..24), started in 0_usize..6) {
+            let mut admission = Admission::new(Limits { running: 100, queued_per_principal: 100, queued: 100 });
+            for (number, owner) in (0_u8..).zip(&owners) {
+                admission.enqueue(job(number), principal(&owner.to_string()));
+            }
+            for _ in 0..started.min(owners.len() - 1) {
+                start(&mut admission);
+            }
+            let told: BTreeMap<JobId, Option<usize>> =
+                (0_u8..).zip(&owners).map(|(number, _)| (job(number), admission.ahead_of(job(number)))).collect();
+            let order: Vec<_> = std::iter::from_fn(|| start(&mut admission)).collect();
+            for (place, job) in order.iter().enumerate() {
+                proptest::prop_assert_eq!(told[job], Some(place));
+            }
+        }
     }
 }

@@ -1,10 +1,14 @@
 //! A job: a target and a plan, and one run per tool.
 //!
 //! ```text
-//! job:  queued → running → done | failed | cancelled
-//! run:  waiting → running → parsing → ended(outcome)
+//! job:  queued ──started──▶ running ──▶ done | failed | cancelled | expired | quarantined
+//!          ▲ └──▶ cancelled, expired   │
+//!          └────────handed back────────┘
+//! run:  waiting → running → parsing → ended(outcome);  open ones wait again when their job is handed back
 //! ```
-//! A state is changed by [`JobView::apply`] only.
+//! A state is changed by [`JobView::apply`] only. Each start is an attempt, and its number is the fencing token: what an
+//! earlier attempt still writes finds another number and changes nothing. Who holds a running job, and for how long, is
+//! its [`Lease`](super::lease::Lease); what becomes of a job whose holder is gone is [`super::rescue`].
 //! `done` means that every run came to an outcome of its own; what the job says about the target is [`Conclusion`].
 
 use serde::{Deserialize, Serialize};
@@ -20,8 +24,12 @@ pub struct JobRequest {
     pub target: String,
     /// The tools asked for; empty means every tool that applies.
     pub tools: Vec<ToolName>,
-    /// Seconds the whole job may take.
+    /// Seconds the whole job may take, from its submission; from the start of the daemon that takes it up again after one
+    /// ended, so that an outage costs nobody his budget.
     pub deadline_s: u32,
+    /// It is wanted for as long as its submitter is connected, and no longer.
+    #[serde(default)]
+    pub attached: bool,
 }
 
 /// Where a job stands.
@@ -32,14 +40,28 @@ pub enum JobState {
     Running,
     /// Every run has ended.
     Done,
-    /// The job ended before its runs could: the target was unreadable, or the daemon died.
+    /// The job ended before its runs could: the target was unreadable, or its holder was lost too often.
     Failed,
     Cancelled,
+    /// Its deadline passed before it could run.
+    Expired,
+    /// The daemon or its job engine died more than once while it ran: it may be the cause, and is not tried again.
+    Quarantined,
 }
 
 impl JobState {
+    pub const ALL: [Self; 7] = [
+        Self::Queued,
+        Self::Running,
+        Self::Done,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Quarantined,
+    ];
+
     pub const fn is_terminal(self) -> bool {
-        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+        !matches!(self, Self::Queued | Self::Running)
     }
 
     pub const fn word(self) -> &'static str {
@@ -49,8 +71,26 @@ impl JobState {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Quarantined => "quarantined",
         }
     }
+}
+
+/// Why a running job went back to the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandBack {
+    /// The daemon was asked to stop before the job was over.
+    Drain,
+    /// The daemon died.
+    DaemonDied,
+    /// The job engine died, and its successor took over.
+    EngineDied,
+    /// The job's own actor ended without a word.
+    HolderLost,
+    /// The job's own actor did not renew its lease: it hangs.
+    LeaseExpired,
 }
 
 /// Where a run stands.
@@ -92,6 +132,18 @@ pub struct JobView {
     pub principal: Principal,
     pub request: JobRequest,
     pub state: JobState,
+    /// How often it was started. The fencing token of whoever holds it.
+    #[serde(default)]
+    pub attempt: u32,
+    /// How often the daemon or its job engine died while it ran.
+    #[serde(default)]
+    pub deaths: u32,
+    /// How often its actor was lost.
+    #[serde(default)]
+    pub losses: u32,
+    /// Somebody asked for it to stop, and it will not be taken up again.
+    #[serde(default)]
+    pub cancel_asked: bool,
     /// Why the job as a whole failed.
     pub error: Option<String>,
     /// RFC 3339, UTC.
@@ -124,8 +176,12 @@ pub enum Conclusion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobEvent {
-    /// It left the queue.
+    /// It left the queue: the next attempt has begun.
     Started,
+    /// Somebody asked for it to stop.
+    CancelAsked,
+    /// It went back to the queue; what has ended stays ended.
+    HandedBack { why: HandBack },
     /// Its target was copied and hashed.
     SnapshotTaken { digest: String, left_out: Coverage },
     /// Its runs are known; those that do not apply have ended already.
@@ -146,6 +202,10 @@ impl JobView {
             principal,
             request,
             state: JobState::Queued,
+            attempt: 0,
+            deaths: 0,
+            losses: 0,
+            cancel_asked: false,
             error: None,
             submitted_at,
             ended_at: None,
@@ -156,29 +216,63 @@ impl JobView {
         }
     }
 
-    /// Takes an event in. What comes too late (a run that has ended, a job that is over) changes nothing, so that a
-    /// cancel that crosses a result, or a repeated message, is harmless. Returns whether anything changed.
+    /// Takes an event in. What comes too late (a run that has ended, a job that is over or was handed back) changes
+    /// nothing, so that a cancel that crosses a result, or a repeated message, is harmless. Returns whether anything
+    /// changed.
     pub fn apply(&mut self, event: JobEvent) -> bool {
-        if self.state.is_terminal() {
-            return false;
-        }
-        match event {
-            JobEvent::Started => self.state = JobState::Running,
-            JobEvent::SnapshotTaken { digest, left_out } => {
-                self.content_digest = Some(digest);
-                self.left_out = left_out;
+        match (self.state, event) {
+            (JobState::Queued, JobEvent::Started) => {
+                self.state = JobState::Running;
+                self.attempt = self.attempt.saturating_add(1);
+                true
             }
-            JobEvent::Planned { runs } => self.runs = runs,
-            JobEvent::RunMoved { run, to, tool_version } => return self.run_moved(run, to, tool_version),
-            JobEvent::RunEnded { run, ended, counts } => return self.run_ended(run, ended, counts),
-            JobEvent::Ended { state, error, at, open_runs } => {
+            (JobState::Queued | JobState::Running, JobEvent::CancelAsked) => {
+                !std::mem::replace(&mut self.cancel_asked, true)
+            }
+            (JobState::Queued | JobState::Running, JobEvent::Ended { state, error, at, open_runs }) => {
                 self.state = state;
                 self.error = error;
                 self.ended_at = Some(at);
                 self.end_open_runs(&open_runs);
+                true
             }
+            (JobState::Running, event) => self.progress(event),
+            _ => false,
         }
-        true
+    }
+
+    /// What can happen only while somebody holds the job.
+    fn progress(&mut self, event: JobEvent) -> bool {
+        match event {
+            JobEvent::SnapshotTaken { digest, left_out } => {
+                self.content_digest = Some(digest);
+                self.left_out = left_out;
+                true
+            }
+            JobEvent::Planned { runs } => {
+                self.runs = runs;
+                true
+            }
+            JobEvent::RunMoved { run, to, tool_version } => self.run_moved(run, to, tool_version),
+            JobEvent::RunEnded { run, ended, counts } => self.run_ended(run, ended, counts),
+            JobEvent::HandedBack { why } => {
+                self.handed_back(why);
+                true
+            }
+            JobEvent::Started | JobEvent::CancelAsked | JobEvent::Ended { .. } => false,
+        }
+    }
+
+    fn handed_back(&mut self, why: HandBack) {
+        self.state = JobState::Queued;
+        match why {
+            HandBack::Drain => {}
+            HandBack::DaemonDied | HandBack::EngineDied => self.deaths = self.deaths.saturating_add(1),
+            HandBack::HolderLost | HandBack::LeaseExpired => self.losses = self.losses.saturating_add(1),
+        }
+        for view in self.runs.iter_mut().filter(|view| !matches!(view.state, RunState::Ended(_))) {
+            view.state = RunState::Waiting;
+        }
     }
 
     fn open_run(&mut self, run: RunId) -> Option<&mut RunView> {
@@ -223,7 +317,9 @@ impl JobView {
     pub fn conclusion(&self) -> Conclusion {
         match self.state {
             JobState::Queued | JobState::Running => return Conclusion::Pending,
-            JobState::Failed | JobState::Cancelled => return Conclusion::Incomplete,
+            JobState::Failed | JobState::Cancelled | JobState::Expired | JobState::Quarantined => {
+                return Conclusion::Incomplete;
+            }
             JobState::Done => {}
         }
         let whole = self.left_out.missed == 0 && self.runs.iter().all(|run| run.state.is_whole());

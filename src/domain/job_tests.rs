@@ -15,7 +15,7 @@ fn view(number: u8) -> RunView {
 }
 
 fn running(runs: &[u8]) -> JobView {
-    let request = JobRequest { target: "/t".into(), tools: vec![], deadline_s: 60 };
+    let request = JobRequest { target: "/t".into(), tools: vec![], deadline_s: 60, attached: false };
     let mut job = JobView::queued(JobId::from_random([1; 16]), Principal("p".into()), request, "now".into());
     assert!(job.apply(JobEvent::Started));
     assert!(job.apply(JobEvent::Planned { runs: runs.iter().copied().map(view).collect() }));
@@ -94,4 +94,32 @@ fn what_comes_too_late_changes_nothing() {
     assert_eq!((job.state, job.counts), (JobState::Cancelled, [0, 0, 1, 0, 0]));
     assert_eq!(job.runs[1].state.word(), "cancelled");
     assert_eq!(job.open_runs().count(), 0);
+}
+
+#[test]
+fn a_job_handed_back_keeps_what_has_ended_and_starts_again() {
+    let mut job = running(&[1, 2]);
+    ends(&mut job, 1, whole(Outcome::Findings { count: 1 }), [0, 0, 1, 0, 0]);
+    assert!(job.apply(JobEvent::RunMoved { run: run(2), to: RunState::Running, tool_version: None }));
+    assert!(job.apply(JobEvent::HandedBack { why: HandBack::DaemonDied }));
+    assert_eq!((job.state, job.attempt, job.deaths), (JobState::Queued, 1, 1));
+    assert_eq!((job.runs[0].state.word(), job.runs[1].state.word()), ("findings", "waiting"));
+    // A word of the attempt that is over: nobody holds the job.
+    assert!(!ends(&mut job, 2, whole(Outcome::Clean), [0; 5]));
+    assert!(!job.apply(JobEvent::HandedBack { why: HandBack::Drain }));
+    assert!(job.apply(JobEvent::Started));
+    assert!(!job.apply(JobEvent::Started), "one holder at a time");
+    assert!(ends(&mut job, 2, whole(Outcome::Clean), [0; 5]));
+    assert!(finish(&mut job, JobState::Done));
+    assert_eq!((job.attempt, job.counts), (2, [0, 0, 1, 0, 0]));
+}
+
+#[test]
+fn a_cancel_is_asked_once_and_stays_asked() {
+    let mut job = running(&[1]);
+    assert!(job.apply(JobEvent::CancelAsked));
+    assert!(!job.apply(JobEvent::CancelAsked));
+    assert!(job.apply(JobEvent::HandedBack { why: HandBack::DaemonDied }) && job.cancel_asked);
+    assert!(finish(&mut job, JobState::Cancelled));
+    assert!(!job.apply(JobEvent::CancelAsked));
 }

@@ -1,13 +1,17 @@
 //! Rules and state machines, pure: no tokio, no I/O, no clock (time is passed in).
 //!
 //! Reading order: the words ([`ids`], [`severity`], [`finding`]), what a tool run proves ([`outcome`], [`verdict`]),
-//! what a job is ([`job`]), and the rules of the house.
+//! what a job is ([`job`]), who holds it ([`lease`], [`rescue`]), when two are the same ([`dedup`]), and the rules of the house.
 
 pub mod finding;
 pub mod fingerprint;
 pub mod ids;
 pub mod job;
+pub mod lease;
+pub mod rescue;
+pub mod dedup;
 pub mod admission;
+pub mod pace;
 pub mod slots;
 pub mod space;
 pub mod deadline;

@@ -63,6 +63,8 @@ pub enum FailureReason {
     ServiceUnavailable,
     /// The target could not be read into a snapshot.
     TargetUnreadable,
+    /// The target is no longer what the job began with, before it was interrupted.
+    TargetChanged,
     /// The daemon or its job engine died while the run was under way.
     DaemonRestarted,
     /// A defect of proctor: a panic in a parser or an actor.
@@ -85,6 +87,7 @@ impl FailureReason {
             Self::NoProofOfWork => "no_proof_of_work",
             Self::ServiceUnavailable => "service_unavailable",
             Self::TargetUnreadable => "target_unreadable",
+            Self::TargetChanged => "target_changed",
             Self::DaemonRestarted => "daemon_restarted",
             Self::Internal => "internal",
         }
@@ -93,7 +96,11 @@ impl FailureReason {
     /// Whether the same request may succeed later, unchanged.
     pub const fn retryable(self) -> bool {
         match self {
-            Self::Signalled | Self::TimedOut | Self::ServiceUnavailable | Self::DaemonRestarted => true,
+            Self::Signalled
+            | Self::TimedOut
+            | Self::ServiceUnavailable
+            | Self::TargetChanged
+            | Self::DaemonRestarted => true,
             Self::ToolMissing
             | Self::SpawnFailed
             | Self::MemoryExceeded

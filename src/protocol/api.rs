@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// Longest patience a caller may show, in seconds: under the 60 s after which common clients give a call up.
 pub const WAIT_S_MAX: u32 = 45;
+/// Bytes of an idempotency key: any id, digest or URL that a client has at hand.
+pub const KEY_BYTES_MAX: usize = 128;
 /// Findings of one page at most; a page is also cut at [`PAGE_BYTES_MAX`].
 pub const PAGE_ITEMS_MAX: u32 = 100;
 /// Bytes of JSON in one page: about 8,000 tokens at 3.5 bytes each, what a model's context bears from one call.
@@ -24,10 +26,21 @@ pub struct ScanArguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 45))]
     pub wait_s: Option<u32>,
-    /// Seconds the whole job may take.
+    /// Seconds the whole job may take, from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86400))]
     pub deadline_s: Option<u32>,
+    /// Your own name for this request. Sent again with the same arguments it gives the same job, also after it has ended
+    /// and over restarts of the daemon: so a call whose answer was lost can be repeated without harm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub idempotency_key: Option<String>,
+    /// True: a job of its own, even where an equal one is under way whose result would be the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
+    /// True: the job is cancelled when this connection ends. Otherwise it goes on, and its result can be read later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attached: bool,
 }
 
 /// Arguments of `job_status` and `job_cancel`.
@@ -94,7 +107,8 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobAnswer {
     pub job: String,
-    /// queued, running, done, failed or cancelled.
+    /// queued, running, done, failed, cancelled, expired (its deadline passed before it ran) or quarantined (the daemon died
+    /// more than once while it ran).
     pub state: String,
     /// clean, findings, incomplete (something failed or was read in part: what is not reported may still be there) or
     /// pending.
@@ -103,9 +117,18 @@ pub struct JobAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     pub target: String,
+    /// SHA-256 of what the tools were shown of the target, once it was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_digest: Option<String>,
     pub submitted_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
+    /// How often it was started: more than once when a daemon that ended had handed it back.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Where it is in the queue, while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueAnswer>,
     pub counts: Counts,
     pub runs: Vec<RunAnswer>,
     /// Files of the target that no tool was shown (too large, unreadable).
@@ -118,6 +141,15 @@ pub struct JobAnswer {
     pub sarif: String,
     /// What to do next.
     pub hint: String,
+}
+
+/// A job's place in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QueueAnswer {
+    /// Jobs that start before it.
+    pub ahead: u32,
+    /// Seconds until it starts, by the pace of the last jobs.
+    pub estimate_s: u32,
 }
 
 /// One tool's run.

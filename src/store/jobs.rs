@@ -13,8 +13,8 @@ pub const JOBS_PAGE_MAX: u32 = 50;
 /// Runs of one job; a catalogue has some dozens of tools. It bounds the job's events too: each run has at most three.
 pub const RUNS_PER_JOB_MAX: usize = 256;
 
-const COLUMNS: &str =
-    "job, id, principal, request, state, error, submitted_at, ended_at, content_digest, left_out, counts";
+const COLUMNS: &str = "job, id, principal, request, state, error, submitted_at, ended_at, content_digest, left_out, \
+                       counts, attempt, deaths, losses, cancel_asked";
 
 /// A job's row key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +32,13 @@ pub struct JobsPage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobsCursor(i64);
 
-/// Writes a new job of the present boot, once: a job that is there already is left as it is. Says whether it was new.
-pub(super) fn insert(connection: &Connection, job: &JobView) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO jobs (id, boot, principal, target, request, state, conclusion, submitted_at, left_out, counts)
-               VALUES (?1, (SELECT max(boot) FROM boots), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
-    let inserted = connection.prepare_cached(sql)?.execute(params![
+/// Writes a new job of the present boot. `plan` says what it will do; while it waits, no other job with the same plan is
+/// written. Says whether it is there now: written, or written before under the same id.
+pub(super) fn insert(connection: &Connection, job: &JobView, plan: Option<&str>) -> Result<bool, StoreError> {
+    // Whatever stands in the way: which row it is, and whether it is this very job, is looked up afterwards.
+    let sql = "INSERT INTO jobs (id, boot, principal, target, request, state, conclusion, submitted_at, left_out, counts, waiting_plan)
+               VALUES (?1, (SELECT max(boot) FROM boots), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
+    connection.prepare_cached(sql)?.execute(params![
         job.id.to_string(),
         job.principal.0,
         job.request.target,
@@ -46,8 +48,21 @@ pub(super) fn insert(connection: &Connection, job: &JobView) -> Result<bool, Sto
         job.submitted_at,
         json(&job.left_out),
         json(&job.counts),
+        plan,
     ])?;
-    Ok(inserted == 1)
+    Ok(find(connection, job.id)?.is_some())
+}
+
+/// The job that waits to do the same thing.
+pub(super) fn waiting(connection: &Connection, plan: &str) -> Result<Option<JobId>, StoreError> {
+    let sql = "SELECT id FROM jobs WHERE waiting_plan = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([plan], |row| parsed(row, 0)).optional()?)
+}
+
+/// Plans of an earlier life are forgotten: its tools may have been other versions.
+pub(super) fn forget_plans(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("UPDATE jobs SET waiting_plan = NULL WHERE waiting_plan IS NOT NULL", [])?;
+    Ok(())
 }
 
 /// Writes what an event changed: the job's row, and the runs that differ from before.
@@ -65,8 +80,12 @@ pub(super) fn save(
             what: "runs",
         });
     }
+    // Started, it belongs to the boot that started it, and what it does is no longer to come.
     let sql = "UPDATE jobs SET state = ?2, conclusion = ?3, error = ?4, ended_at = ?5, content_digest = ?6,
-               left_out = ?7, counts = ?8 WHERE job = ?1";
+               left_out = ?7, counts = ?8, deaths = ?10, losses = ?11, cancel_asked = ?12,
+               waiting_plan = CASE WHEN ?2 = 'queued' THEN waiting_plan END,
+               boot = CASE WHEN attempt < ?9 THEN (SELECT max(boot) FROM boots) ELSE boot END, attempt = ?9
+               WHERE job = ?1";
     connection.prepare_cached(sql)?.execute(params![
         key.0,
         after.state.word(),
@@ -76,6 +95,10 @@ pub(super) fn save(
         after.content_digest,
         json(&after.left_out),
         json(&after.counts),
+        after.attempt,
+        after.deaths,
+        after.losses,
+        after.cancel_asked,
     ])?;
     let changed = after.runs.iter().filter(|run| !before.runs.contains(run));
     for run in changed {
@@ -143,12 +166,16 @@ pub fn page(
     Ok(JobsPage { jobs, next })
 }
 
-/// At most `limit` jobs that have not ended, oldest first.
-pub(super) fn open_jobs(connection: &Connection, limit: u32) -> Result<Vec<JobId>, StoreError> {
-    let sql = "SELECT id FROM jobs WHERE state IN ('queued', 'running') ORDER BY job LIMIT ?1";
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([limit], |row| parsed(row, 0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+/// At most `limit` jobs that have not ended, oldest first, each with whether the present boot let it in or started it.
+pub(super) fn open_jobs(connection: &Connection, limit: u32) -> Result<Vec<(JobView, bool)>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM jobs WHERE state IN ('queued', 'running') ORDER BY job LIMIT ?1");
+    let ours = "SELECT boot = (SELECT max(boot) FROM boots) FROM jobs WHERE job = ?1";
+    let jobs = many(connection, &sql, [limit])?;
+    let with_boot = |(key, job): (JobKey, JobView)| {
+        Ok((job, connection.prepare_cached(ours)?.query_row([key.0], |row| row.get(0))?))
+    };
+    jobs.into_iter().map(with_boot).collect()
 }
 
 fn one(
@@ -192,6 +219,10 @@ fn decode(row: &Row<'_>) -> Result<(JobKey, JobView), StoreError> {
         content_digest: row.get(8)?,
         left_out: parse(row, 9, "list of files left out")?,
         counts: parse(row, 10, "count of findings")?,
+        attempt: row.get(11)?,
+        deaths: row.get(12)?,
+        losses: row.get(13)?,
+        cancel_asked: row.get(14)?,
         runs: Vec::new(),
     };
     Ok((JobKey(row.get(0)?), job))
@@ -214,8 +245,8 @@ fn runs(connection: &Connection, key: JobKey) -> Result<Vec<RunView>, StoreError
 }
 
 fn state(word: &str) -> Result<JobState, StoreError> {
-    let all = [JobState::Queued, JobState::Running, JobState::Done, JobState::Failed, JobState::Cancelled];
-    all.into_iter()
+    JobState::ALL
+        .into_iter()
         .find(|state| state.word() == word)
         .ok_or_else(|| StoreError::Unreadable { what: "job state", why: format!("unknown word {word:?}") })
 }

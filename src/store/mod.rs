@@ -2,7 +2,8 @@
 //! and when a transaction is committed, is decided in `actors/store`.
 //!
 //! Reading order: [`lock`] (one daemon per directory), [`open`] (a file that can be trusted) with its [`log`], [`schema`], then the
-//! tables: [`jobs`], [`findings`] with its [`cursor`], [`events`], and [`record`], which changes them together.
+//! tables: [`jobs`], [`findings`] with its [`cursor`], [`events`], [`keys`], and [`record`], which changes them together; [`recover`] is what a
+//! start finds and decides.
 
 pub mod error;
 pub mod lock;
@@ -13,6 +14,8 @@ pub mod jobs;
 pub mod findings;
 pub mod cursor;
 pub mod events;
+pub mod keys;
 pub mod record;
+pub mod recover;
 
 pub use error::{Fault, FaultKind, StoreError};

@@ -4,24 +4,59 @@
 use rusqlite::{Connection, params};
 
 use super::jobs::JobKey;
+use super::keys::{self, Key, Known};
 use super::{StoreError, events, findings, jobs};
 use crate::domain::fingerprint::Stamped;
 use crate::domain::ids::{BootId, JobId};
-use crate::domain::job::{JobEvent, JobState, JobView};
-use crate::domain::outcome::{Failure, FailureReason, Outcome};
+use crate::domain::job::{JobEvent, JobView};
+use crate::domain::lease::Fence;
 
-/// Jobs that one recovery brings to an end: far above what admission lets in. More are found by the next call.
-const RECOVERED_MAX: u32 = 10_000;
+/// A job to be let in.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    pub job: JobView,
+    /// What it will do, as a text that is equal for equal work; `None` when it must not be shared.
+    pub plan: Option<String>,
+    /// The client's own name for it.
+    pub key: Option<Key>,
+}
+
+impl Submission {
+    /// A job that is shared with nobody and has no name.
+    pub fn alone(job: JobView) -> Self {
+        Self { job, plan: None, key: None }
+    }
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetIn {
+    /// It is written.
+    New,
+    /// It is this job, which was let in before: under the same key, or waiting to do the same.
+    Same(JobId),
+    /// Its key stands for this job, which was asked for in other words.
+    Conflict(JobId),
+}
 
 /// Something that happened, with what it brought along.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub job: JobId,
+    /// The attempt of whoever says so.
+    pub fence: Fence,
     pub event: JobEvent,
     /// Of the run that ended; empty for every other event.
     pub findings: Vec<Stamped>,
     /// When: RFC 3339, UTC.
     pub at: String,
+}
+
+impl Record {
+    /// Without findings: every event but a run's end.
+    pub fn new(job: JobId, fence: Fence, event: JobEvent, at: &str) -> Self {
+        Self { job, fence, event, findings: Vec::new(), at: at.to_owned() }
+    }
 }
 
 /// Writes down that this life of the daemon began; jobs let in from now on belong to it.
@@ -31,14 +66,35 @@ pub fn boot(connection: &Connection, id: BootId, version: &str, at: &str) -> Res
     Ok(())
 }
 
-/// Lets a job in. Writing it twice is the same as writing it once; says whether it was new.
-pub fn submit(connection: &Connection, job: &JobView) -> Result<bool, StoreError> {
-    jobs::insert(connection, job)
+/// Lets a job in, with its key. Writing it twice is the same as writing it once.
+pub fn submit(connection: &Connection, submission: &Submission) -> Result<LetIn, StoreError> {
+    let Submission { job, plan, key } = submission;
+    let key = key.as_ref();
+    let known = key.map(|key| keys::look_up(connection, &job.principal, key)).transpose()?.flatten();
+    match known {
+        Some(Known::Other(other)) => return Ok(LetIn::Conflict(other)),
+        Some(Known::Same(same)) if same != job.id => return Ok(LetIn::Same(same)),
+        Some(Known::Same(_)) | None => {}
+    }
+    let let_in = match (jobs::insert(connection, job, plan.as_deref())?, plan) {
+        (true, _) => job.id,
+        (false, Some(plan)) => jobs::waiting(connection, plan)?.ok_or(StoreError::NoSuchJob(job.id))?,
+        (false, None) => return Err(StoreError::NoSuchJob(job.id)),
+    };
+    if let Some(key) = key {
+        keys::bind(connection, &job.principal, key, let_in)?;
+    }
+    Ok(if let_in == job.id { LetIn::New } else { LetIn::Same(let_in) })
 }
 
-/// Takes an event in. Says whether it changed anything: what comes too late does not, and is not kept as an event.
+/// Takes an event in. Says whether it changed anything: what comes too late, or from an attempt that is over, does not,
+/// and is not kept as an event.
 pub fn record(connection: &Connection, record: &Record) -> Result<bool, StoreError> {
     let (key, before) = jobs::find(connection, record.job)?.ok_or(StoreError::NoSuchJob(record.job))?;
+    if !record.fence.admits(before.attempt) {
+        metrics::counter!("proctor_store_fenced_total").increment(1);
+        return Ok(false);
+    }
     apply(connection, key, &before, record)
 }
 
@@ -58,33 +114,4 @@ fn apply(
     }
     events::append(connection, key, &record.event, &record.at)?;
     Ok(true)
-}
-
-/// Brings every job that has not ended to a truthful end. To be called when, by construction, nothing is under way: before
-/// a life of the jobs' service lets the first job in. Returns the jobs it ended.
-pub fn recover(connection: &Connection, at: &str) -> Result<Vec<JobId>, StoreError> {
-    let open = jobs::open_jobs(connection, RECOVERED_MAX)?;
-    for job in &open {
-        let record = Record { job: *job, event: orphaned(at), findings: Vec::new(), at: at.to_owned() };
-        self::record(connection, &record)?;
-    }
-    Ok(open)
-}
-
-fn orphaned(at: &str) -> JobEvent {
-    let reason = FailureReason::DaemonRestarted;
-    JobEvent::Ended {
-        state: JobState::Failed,
-        error: Some(
-            "the daemon or its job engine restarted while the job was under way; submit it again".to_owned(),
-        ),
-        at: at.to_owned(),
-        open_runs: Outcome::Failed(Failure {
-            reason,
-            detail: "the daemon or its job engine restarted before the run had ended".to_owned(),
-            advice: Some("submit the job again".to_owned()),
-            stderr_tail: String::new(),
-            retryable: reason.retryable(),
-        }),
-    }
 }

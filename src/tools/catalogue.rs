@@ -91,6 +91,12 @@ impl Catalogue {
         self.tools.values()
     }
 
+    /// The tools asked for (every one, when none is named) with their versions, as one text: equal for equal work.
+    pub fn versions(&self, asked: &[ToolName]) -> String {
+        let chosen = self.iter().filter(|manifest| asked.is_empty() || asked.contains(&manifest.name));
+        chosen.map(|manifest| format!("{}={}\n", manifest.name, manifest.version.pinned)).collect()
+    }
+
     /// File names that no snapshot holds, because they steer a tool from inside the target: `(glob, tool)`.
     pub fn left_out(&self) -> impl Iterator<Item = (&str, &ToolName)> {
         self.iter().flat_map(|tool| {

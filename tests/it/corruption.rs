@@ -8,6 +8,7 @@ use std::path::Path;
 use proctor::actors::server::StartError;
 use proctor::domain::ids::JobId;
 use proctor::domain::job::JobState;
+use proctor::domain::lease::Fence;
 use proctor::store::StoreError;
 
 use crate::disk_world::Disk;
@@ -89,8 +90,8 @@ impl Crashed {
 async fn finished_job(life: &Life) -> JobId {
     let job = life.running("/t", &["alpha"]).await;
     let found = findings("alpha", FINDINGS, 3);
-    life.store.record(job.id, run_ended(job.runs[0].id, &found), found).await.unwrap();
-    assert!(life.store.record(job.id, job_done(), vec![]).await.unwrap());
+    life.store.record(job.id, Fence::Any, run_ended(job.runs[0].id, &found), found).await.unwrap();
+    assert!(life.store.record(job.id, Fence::Any, job_done(), vec![]).await.unwrap());
     job.id
 }
 

@@ -20,6 +20,7 @@ async fn scan(world: &World, target: &Path, tools: &[&str], deadline_s: u32) -> 
         tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
         wait_s: Some(30),
         deadline_s: Some(deadline_s),
+        ..ScanArguments::default()
     };
     let mut client = world.client().await;
     let began = Instant::now();

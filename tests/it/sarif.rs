@@ -34,7 +34,7 @@ fn exported(job: &JobView, findings: &[Stamped]) -> Value {
 }
 
 fn job(runs: Vec<RunView>) -> JobView {
-    let request = JobRequest { target: "/srv/a shop".into(), tools: vec![], deadline_s: 60 };
+    let request = JobRequest { target: "/srv/a shop".into(), tools: vec![], deadline_s: 60, attached: false };
     let submitted_at = "2026-01-01T00:00:00Z".into();
     let mut job = JobView::queued(JobId::from_random([7; 16]), Principal("p".into()), request, submitted_at);
     job.state = JobState::Done;

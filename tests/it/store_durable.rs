@@ -8,7 +8,9 @@ use std::process::{Child, ChildStdout, Stdio};
 use proctor::actors::server::StartError;
 use proctor::domain::ids::JobId;
 use proctor::domain::job::{Ended, JobEvent, RunState};
+use proctor::domain::lease::Fence;
 use proctor::domain::outcome::Outcome;
+use proctor::store::record::Submission;
 use tokio::task::JoinSet;
 
 use super::store_world::{
@@ -48,15 +50,19 @@ fn child_writes_until_it_is_killed() {
             jobs.spawn(async move {
                 loop {
                     let job = new_job("/t");
-                    store.submit(job.clone()).await.unwrap();
+                    store.submit(Submission::alone(job.clone())).await.unwrap();
                     say("submitted", Some(job.id));
                     let run = waiting("alpha");
                     let id = run.id;
-                    store.record(job.id, JobEvent::Planned { runs: vec![run] }, vec![]).await.unwrap();
+                    store.record(job.id, Fence::Any, JobEvent::Started, vec![]).await.unwrap();
+                    store
+                        .record(job.id, Fence::Any, JobEvent::Planned { runs: vec![run] }, vec![])
+                        .await
+                        .unwrap();
                     let found = findings("alpha", FINDINGS, 2);
-                    store.record(job.id, run_ended(id, &found), found).await.unwrap();
+                    store.record(job.id, Fence::Any, run_ended(id, &found), found).await.unwrap();
                     say("run", Some(job.id));
-                    store.record(job.id, job_done(), vec![]).await.unwrap();
+                    store.record(job.id, Fence::Any, job_done(), vec![]).await.unwrap();
                     say("done", Some(job.id));
                 }
             });

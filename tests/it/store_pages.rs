@@ -6,10 +6,12 @@ use proctor::domain::finding::Finding;
 use proctor::domain::fingerprint::Stamped;
 use proctor::domain::ids::{Principal, ToolName};
 use proctor::domain::job::{Ended, JobEvent};
+use proctor::domain::lease::Fence;
 use proctor::domain::outcome::{Coverage, Outcome};
 use proctor::domain::severity::Severity;
 use proctor::store::StoreError;
 use proctor::store::findings::FindingsQuery;
+use proctor::store::record::Submission;
 
 use super::store_world::{
     Life, findings, in_a_life, job_done, new_job, newest, of_job, principal, run_ended, with_store,
@@ -21,7 +23,10 @@ fn pages_are_complete_and_without_repeats_while_findings_arrive() {
         let tools = ["alpha", "beta", "gamma", "delta"];
         let job = life.running("/t", &tools).await;
         let first = findings("alpha", 1_000, 40);
-        life.store.record(job.id, run_ended(job.runs[0].id, &first), first.clone()).await.unwrap();
+        life.store
+            .record(job.id, Fence::Any, run_ended(job.runs[0].id, &first), first.clone())
+            .await
+            .unwrap();
         let query = of_job(job.id);
         let (mut seen, mut cursor, mut pages) = (vec![], None, 0);
         loop {
@@ -30,7 +35,7 @@ fn pages_are_complete_and_without_repeats_while_findings_arrive() {
             pages += 1;
             if let (true, Some(run)) = (pages % 7 == 0, job.runs.get(pages / 7)) {
                 let more = findings(&run.tool.0, 300, 40);
-                life.store.record(job.id, run_ended(run.id, &more), more.clone()).await.unwrap();
+                life.store.record(job.id, Fence::Any, run_ended(run.id, &more), more.clone()).await.unwrap();
             }
             match next {
                 Some(next) => cursor = Some(next),
@@ -59,7 +64,7 @@ fn filters_narrow_the_page_and_its_total_alike() {
         let job = life.running("/t", &["alpha", "beta"]).await;
         for (run, tool) in job.runs.iter().zip(["alpha", "beta"]) {
             let found = findings(tool, 100, 10);
-            life.store.record(job.id, run_ended(run.id, &found), found.clone()).await.unwrap();
+            life.store.record(job.id, Fence::Any, run_ended(run.id, &found), found.clone()).await.unwrap();
         }
         let everything = life.all(&of_job(job.id)).await;
         assert_eq!(everything.len(), 200);
@@ -88,7 +93,10 @@ fn a_cursor_of_another_query_or_an_altered_one_is_refused() {
     in_a_life!(|life| {
         let job = life.running("/t", &["alpha"]).await;
         let found = findings("alpha", 10, 2);
-        life.store.record(job.id, run_ended(job.runs[0].id, &found), found.clone()).await.unwrap();
+        life.store
+            .record(job.id, Fence::Any, run_ended(job.runs[0].id, &found), found.clone())
+            .await
+            .unwrap();
         let cursor = life.page(&of_job(job.id), None, 3).await.1.unwrap();
         let other_filter = FindingsQuery { min_severity: Some(Severity::Low), ..of_job(job.id) };
         let other_principal = FindingsQuery { principal: Principal("bob".into()), ..of_job(job.id) };
@@ -114,8 +122,11 @@ fn the_newest_job_of_each_target_speaks_for_it_and_a_failed_one_takes_nothing_ba
         let scan = async |target: &str, count: u32| {
             let job = life.running(target, &["alpha"]).await;
             let found = findings("alpha", count, 1);
-            life.store.record(job.id, run_ended(job.runs[0].id, &found), found.clone()).await.unwrap();
-            life.store.record(job.id, job_done(), vec![]).await.unwrap();
+            life.store
+                .record(job.id, Fence::Any, run_ended(job.runs[0].id, &found), found.clone())
+                .await
+                .unwrap();
+            life.store.record(job.id, Fence::Any, job_done(), vec![]).await.unwrap();
         };
         scan("/one", 9).await;
         scan("/one", 3).await;
@@ -142,12 +153,15 @@ fn a_page_is_complete_only_when_every_file_was_examined() {
             },
             counts: [0; 5],
         };
-        life.store.record(job.id, whole, vec![]).await.unwrap();
-        life.store.record(job.id, job_done(), vec![]).await.unwrap();
+        life.store.record(job.id, Fence::Any, whole, vec![]).await.unwrap();
+        life.store.record(job.id, Fence::Any, job_done(), vec![]).await.unwrap();
         assert!(complete().await);
         let degraded = life.running("/u", &["alpha"]).await;
-        life.store.record(degraded.id, run_ended(degraded.runs[0].id, &[]), vec![]).await.unwrap();
-        life.store.record(degraded.id, job_done(), vec![]).await.unwrap();
+        life.store
+            .record(degraded.id, Fence::Any, run_ended(degraded.runs[0].id, &[]), vec![])
+            .await
+            .unwrap();
+        life.store.record(degraded.id, Fence::Any, job_done(), vec![]).await.unwrap();
         let page = life.store.findings(of_job(degraded.id), None, 1).await.unwrap();
         assert!(!page.complete, "a file was not examined");
     });
@@ -159,7 +173,7 @@ fn jobs_are_listed_newest_first_page_by_page() {
         let mut expected = vec![];
         for n in 0..7 {
             let job = new_job(&format!("/{n}"));
-            store.submit(job.clone()).await.unwrap();
+            store.submit(Submission::alone(job.clone())).await.unwrap();
             expected.insert(0, job.id);
         }
         let (mut seen, mut cursor) = (vec![], None);

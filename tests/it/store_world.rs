@@ -9,10 +9,12 @@ use proctor::domain::finding::{Finding, Location, Region};
 use proctor::domain::fingerprint::{Stamped, stamp};
 use proctor::domain::ids::{BootId, JobId, Principal, RunId, ToolName};
 use proctor::domain::job::{Ended, JobEvent, JobRequest, JobState, JobView, RunState, RunView};
+use proctor::domain::lease::Fence;
 use proctor::domain::outcome::{Coverage, Gap, Outcome};
 use proctor::domain::severity::Severity;
 use proctor::store::findings::{FindingsQuery, Scope};
 use proctor::store::lock::Lock;
+use proctor::store::record::Submission;
 use tokio::runtime::Runtime;
 
 /// One life of a daemon's store. Dropped, it dies as in a crash: nothing is flushed, nobody is asked.
@@ -54,7 +56,7 @@ pub fn principal() -> Principal {
 }
 
 pub fn new_job(target: &str) -> JobView {
-    let request = JobRequest { target: target.into(), tools: vec![], deadline_s: 60 };
+    let request = JobRequest { target: target.into(), tools: vec![], deadline_s: 60, attached: false };
     JobView::queued(JobId::from_random(random()), principal(), request, "2026-01-01T00:00:00Z".into())
 }
 
@@ -122,10 +124,10 @@ impl Life {
     /// Lets a job in and starts it, with a waiting run per tool.
     pub async fn running(&self, target: &str, tools: &[&str]) -> JobView {
         let mut job = new_job(target);
-        self.store.submit(job.clone()).await.unwrap();
+        self.store.submit(Submission::alone(job.clone())).await.unwrap();
         let runs = tools.iter().map(|tool| waiting(tool)).collect();
         for event in [JobEvent::Started, JobEvent::Planned { runs }] {
-            assert!(self.store.record(job.id, event.clone(), vec![]).await.unwrap());
+            assert!(self.store.record(job.id, Fence::Any, event.clone(), vec![]).await.unwrap());
             job.apply(event);
         }
         job

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! copying ──snapshot taken──► running ──last run ended──► over
-//!    └── unreadable, cancelled, too late ───────────────────┘
+//!    └── unreadable, cancelled, too late, changed ──────────┘
 //! ```
+//! A job that was handed back begins here like any other. What ended in an earlier attempt stays as it is, and only the
+//! rest is run, on a copy with the very same content: were it another, the job would speak of two.
 //! Owns: the snapshot (shared with its runs, removed when the last of them lets go), the job's view (a watch channel:
 //! whoever looks sees the newest state, nobody is queued for), its list of open runs.
 //! Who speaks to it: its runs; cancel and deadline reach everything below it as a token and an instant.
-//! Its death: the manager hears `JobGone`, gives the job a truthful end in the store, and takes its runs down.
+//! It renews its lease for as long as it answers its own messages.
+//! Its death: the manager hears `JobGone`, takes its runs down, and hands the job back or gives it a truthful end.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::execute::{Order, Workplace};
 use super::manager::JobsMessage;
-use super::plan::{Planned, plan};
+use super::plan::{Planned, plan, resume};
 use super::run::{Run, RunArguments, failed};
 use super::snapshot::{self, Snapshot, SnapshotError};
 use crate::actors::clock;
@@ -28,7 +31,8 @@ use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::store::Store;
 use crate::actors::supervise::SupervisorSlot;
 use crate::domain::ids::{JobId, RunId};
-use crate::domain::job::{Ended, JobEvent, JobRequest, JobState, JobView, RunState};
+use crate::domain::job::{Ended, JobEvent, JobState, JobView, RunState};
+use crate::domain::lease::{Fence, RENEW_EVERY};
 use crate::domain::outcome::{Coverage, FailureReason, GAPS_NAMED_MAX, Gap, Outcome};
 use crate::faults;
 use crate::store::StoreError;
@@ -51,7 +55,6 @@ pub struct Shop {
 /// What a job needs to know, complete.
 pub struct JobArguments {
     pub id: JobId,
-    pub request: JobRequest,
     pub deadline: Instant,
     pub view: watch::Sender<Arc<JobView>>,
     pub cancel: CancellationToken,
@@ -68,6 +71,8 @@ pub struct JobParts {
 pub enum JobMessage {
     /// Begin to copy the target. Sent once, by the job to itself.
     Begin,
+    /// Say that the job is in good hands.
+    Renew,
     /// The copy is there, or it cannot be made.
     SnapshotTaken { result: Result<Snapshot, SnapshotError> },
     /// There will be no copy, and the copier cannot say why.
@@ -85,6 +90,7 @@ impl Message for JobMessage {
         match self {
             Self::RunMoved { .. } => Lane::Data,
             Self::Begin
+            | Self::Renew
             | Self::SnapshotTaken { .. }
             | Self::CopyLost { .. }
             | Self::RunEnded { .. }
@@ -95,6 +101,8 @@ impl Message for JobMessage {
 
 pub struct Job {
     arguments: JobArguments,
+    /// The number of this attempt.
+    attempt: u32,
     runs: SupervisorSlot,
     stage: Stage,
     /// Says `JobGone` when the job is dropped, however that comes.
@@ -133,12 +141,18 @@ impl Server for Job {
             .address()
             .post(JobMessage::Begin)
             .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
-        Ok(Self { arguments, runs, stage: Stage::Copying, _departure: departure })
+        context.send_after(RENEW_EVERY, JobMessage::Renew);
+        let attempt = arguments.view.borrow().attempt + 1;
+        Ok(Self { arguments, attempt, runs, stage: Stage::Copying, _departure: departure })
     }
 
     async fn handle(&mut self, message: JobMessage, context: &Context<JobMessage>) -> Result<(), Stop> {
         match message {
             JobMessage::Begin => self.begin(context).await,
+            JobMessage::Renew => {
+                self.renew(context);
+                Ok(())
+            }
             JobMessage::SnapshotTaken { result } => self.snapshot_taken(result, context).await,
             JobMessage::CopyLost { detail } => self.target_unread(detail).await,
             JobMessage::RunMoved { run, to, tool_version } => {
@@ -155,19 +169,57 @@ impl Job {
         self.arguments.view.send_if_modified(|view| Arc::make_mut(view).apply(event));
     }
 
-    /// Stored first, shown after: whoever sees a state finds it in the store.
-    async fn happened(&self, event: JobEvent) -> Result<(), Stop> {
+    fn renew(&self, context: &Context<JobMessage>) {
+        let message = JobsMessage::Renew { job: self.arguments.id, attempt: self.attempt };
+        // A manager that is gone takes this actor along.
+        drop(self.arguments.jobs.post(message));
+        context.send_after(RENEW_EVERY, JobMessage::Renew);
+    }
+
+    /// Stored first, shown after: whoever sees a state finds it in the store. Says whether it changed anything.
+    async fn record(&self, fence: u32, event: JobEvent) -> Result<bool, Stop> {
         let JobArguments { id, shop, .. } = &self.arguments;
-        let stored = shop.store.record(*id, event.clone(), Vec::new()).await;
-        stored.map_err(|error| not_stored(&error))?;
-        self.publish(event);
-        Ok(())
+        let stored = shop.store.record(*id, Fence::Attempt(fence), event.clone(), Vec::new()).await;
+        let recorded = stored.map_err(|error| not_stored(&error))?;
+        if recorded {
+            self.publish(event);
+        }
+        Ok(recorded)
+    }
+
+    async fn happened(&self, event: JobEvent) -> Result<(), Stop> {
+        match self.record(self.attempt, event).await? {
+            true => Ok(()),
+            false => self.take_the_stored_for_true().await,
+        }
+    }
+
+    /// Something else reached the store before, and only the word of it was lost.
+    async fn take_the_stored_for_true(&self) -> Result<(), Stop> {
+        let JobArguments { id, shop, view, .. } = &self.arguments;
+        let principal = view.borrow().principal.clone();
+        let stored = shop.store.job(principal, *id).await.map_err(|error| not_stored(&error))?;
+        let stored = stored.ok_or_else(|| Stop::Abnormal("the job is not in the store".to_owned()))?;
+        let is_ours = stored.state == JobState::Running && stored.attempt == self.attempt;
+        let (is_over, attempt) = (stored.state.is_terminal(), stored.attempt);
+        view.send_replace(Arc::new(stored));
+        match (is_ours, is_over) {
+            (true, _) => Ok(()),
+            (false, true) => Err(Stop::Normal),
+            (false, false) => Err(Stop::Abnormal(format!(
+                "the job is in other hands: attempt {attempt}, this is {}",
+                self.attempt
+            ))),
+        }
     }
 
     async fn begin(&mut self, context: &Context<JobMessage>) -> Result<(), Stop> {
-        self.happened(JobEvent::Started).await?;
-        let JobArguments { id, request, cancel, shop, .. } = &self.arguments;
-        let (target, destination) = (PathBuf::from(&request.target), shop.snapshots.join(id.to_string()));
+        if !self.record(self.attempt - 1, JobEvent::Started).await? {
+            self.take_the_stored_for_true().await?;
+        }
+        let JobArguments { id, view, cancel, shop, .. } = &self.arguments;
+        let target = view.borrow().request.target.clone();
+        let (target, destination) = (PathBuf::from(target), shop.snapshots.join(id.to_string()));
         let (shop, cancel, address) = (Arc::clone(shop), cancel.child_token(), context.address().clone());
         let deadline = self.arguments.deadline;
         // The copy blocks. Its token is cancelled with this task, so that neither a deadline nor the job's death leaves a
@@ -212,17 +264,48 @@ impl Job {
         snapshot: Arc<Snapshot>,
         context: &Context<JobMessage>,
     ) -> Result<(), Stop> {
-        let JobArguments { request, shop, .. } = &self.arguments;
-        let files = snapshot.files.iter().map(|file| file.path.as_str());
-        let planned = plan(&shop.catalogue, &request.tools, files, || RunId::from_random(random::bytes()));
-        let left_out = left_out(&snapshot, &planned);
-        self.happened(JobEvent::SnapshotTaken { digest: snapshot.digest.clone(), left_out }).await?;
-        self.happened(JobEvent::Planned { runs: planned.iter().map(Planned::view).collect() }).await?;
+        let before = Arc::clone(&self.arguments.view.borrow());
+        if before.content_digest.as_ref().is_some_and(|digest| *digest != snapshot.digest) {
+            return self.target_changed().await;
+        }
+        let planned = match before.runs.is_empty() {
+            true => self.plan(&before, &snapshot).await?,
+            false => self.resume(&before, &snapshot).await?,
+        };
         self.stage = Stage::Running { _snapshot: Arc::clone(&snapshot) };
         for planned in planned.into_iter().filter(Planned::applies) {
             self.start_run(planned, &snapshot, context).await;
         }
         self.end_if_over().await
+    }
+
+    async fn plan(&self, job: &JobView, snapshot: &Snapshot) -> Result<Vec<Planned>, Stop> {
+        let JobArguments { shop, .. } = &self.arguments;
+        let files = snapshot.files.iter().map(|file| file.path.as_str());
+        let fresh_id = || RunId::from_random(random::bytes());
+        let planned = plan(&shop.catalogue, &job.request.tools, files, fresh_id);
+        let left_out = left_out(snapshot, &planned);
+        self.happened(JobEvent::SnapshotTaken { digest: snapshot.digest.clone(), left_out }).await?;
+        self.happened(JobEvent::Planned { runs: planned.iter().map(Planned::view).collect() }).await?;
+        Ok(planned)
+    }
+
+    async fn resume(&self, job: &JobView, snapshot: &Snapshot) -> Result<Vec<Planned>, Stop> {
+        let files = snapshot.files.iter().map(|file| file.path.as_str());
+        let (planned, unknown) = resume(&self.arguments.shop.catalogue, &job.runs, files);
+        for run in unknown {
+            let detail = "the daemon that took the job up again has no tool of that name";
+            let outcome = failed(FailureReason::ToolMissing, detail);
+            let ended = Ended { outcome, coverage: Coverage::default(), elapsed_ms: 0 };
+            self.happened(JobEvent::RunEnded { run, ended, counts: [0; 5] }).await?;
+        }
+        Ok(planned)
+    }
+
+    async fn target_changed(&mut self) -> Result<(), Stop> {
+        let detail = "the target was changed after the job was interrupted; what has ended speaks of what it was before";
+        let outcome = failed(FailureReason::TargetChanged, detail);
+        self.end(JobState::Failed, Some(detail.to_owned()), outcome).await
     }
 
     async fn start_run(&self, planned: Planned, snapshot: &Arc<Snapshot>, context: &Context<JobMessage>) {
@@ -231,6 +314,7 @@ impl Job {
         let arguments = RunArguments {
             id: *id,
             run,
+            attempt: self.attempt,
             order: Order { manifest, snapshot: Arc::clone(snapshot), expected },
             deadline: *deadline,
             cancel: cancel.clone(),
@@ -265,18 +349,7 @@ impl Job {
         }
         let outcome = failed(FailureReason::Internal, "proctor's own actor for this run ended unexpectedly");
         let ended = Ended { outcome, coverage: Coverage::default(), elapsed_ms: 0 };
-        let event = JobEvent::RunEnded { run, ended, counts: [0; 5] };
-        let JobArguments { id, shop, view, .. } = &self.arguments;
-        let recorded =
-            shop.store.record(*id, event.clone(), Vec::new()).await.map_err(|error| not_stored(&error))?;
-        if recorded {
-            self.publish(event);
-        } else {
-            // Its result had reached the store, and only the word of it was lost: what is stored is the truth.
-            let principal = view.borrow().principal.clone();
-            let stored = shop.store.job(principal, *id).await.map_err(|error| not_stored(&error))?;
-            view.send_if_modified(|view| stored.map(|stored| *view = Arc::new(stored)).is_some());
-        }
+        self.happened(JobEvent::RunEnded { run, ended, counts: [0; 5] }).await?;
         self.end_if_over().await
     }
 

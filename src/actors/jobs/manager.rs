@@ -1,14 +1,25 @@
-//! The jobs manager: lets jobs in, starts them in turn, grants slots to runs, forgets what is over.
+//! The jobs manager: lets jobs in, starts them in turn, grants slots to runs, takes up what lost its holder, forgets
+//! what is over.
 //!
 //! ```text
-//! a job here:   waiting ──turn──► under way ──JobGone──► forgotten (the store has its end)
-//!                  └──cancel──┐        └──JobGone without an end──┐      ▲
-//!                             └────────────► over ◄───────────────┘──────┘ its end is stored
+//!            ┌──────────── handed back, after a pause ◀─ resting ◀──┐
+//!            ▼                                                      │
+//! storing ─▶ waiting ──turn──▶ under way ──subtree gone, no end──▶ settling ─▶ forgotten (the store has its end)
+//!            └───cancel, deadline──────────────────────────────────▶┘              ▲
+//!                                   └──gone with an end───────────────────────────▶┘
 //! ```
-//! Owns: the admission queue, the slots, one entry per live job.
-//! Who speaks to it: sessions (submit, watch, cancel), runs (slots), jobs (gone), the daemon (drain).
-//! Its death: every job under way dies with it (one_for_all); its successor gives them a truthful end in the store.
-//! Sessions reach the successor through the same slot.
+//! Owns: the admission queue, the slots, one entry per live job, their leases.
+//! Who speaks to it: sessions (submit, join, watch, cancel), runs (slots), jobs (renew, gone), the daemon (drain). It
+//! never waits for the store in a handler: what must be written is written beside it, and comes back as a message.
+//! Its death: every job under way dies with it (one_for_all); its successor takes them up from the store. Sessions reach
+//! the successor through the same slot.
+//!
+//! Reading order: [`live`] (what is known of a job), [`intake`] (how it comes in), this file (turns, slots, drain),
+//! [`rescue`] (what becomes of jobs that nobody holds).
+
+mod intake;
+mod live;
+mod rescue;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,30 +27,31 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::job::{JobArguments, Shop};
-use super::run::failed;
 use super::run_slot::RunSlot;
 use super::running::RunningJobs;
+use super::wish::Wish;
 use crate::actors::clock;
 use crate::actors::mailbox::{Lane, Message, Reply};
-use crate::actors::random;
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::space::{NoRoom, Room};
 use crate::domain::admission::{Admission, Limits, Refusal};
 use crate::domain::ids::{JobId, Principal, RunId};
-use crate::domain::job::{JobEvent, JobRequest, JobState, JobView};
-use crate::domain::outcome::{FailureReason, Outcome};
+use crate::domain::job::{HandBack, JobEvent, JobRequest, JobState, JobView};
+use crate::domain::lease::{Fence, Lease};
+use crate::domain::pace::Pace;
+use crate::domain::rescue::Tries;
 use crate::domain::slots::{Slots, Weight};
-use crate::faults;
 use crate::store::StoreError;
+use crate::store::keys::Key;
+use crate::store::record::LetIn;
+use crate::store::recover::ended;
+
+use live::{Live, Stage};
 
 /// Requests that may wait here: every session's in-flight limit many times over.
 const REQUESTS_LIMIT: usize = 1024;
-
-/// Until the store is asked again to take a job's end.
-const END_RETRY: Duration = Duration::from_secs(1);
 
 /// A job's newest state, to be looked at and waited on.
 pub type JobWatch = watch::Receiver<Arc<JobView>>;
@@ -48,41 +60,96 @@ pub type JobWatch = watch::Receiver<Arc<JobView>>;
 #[derive(Clone)]
 pub struct JobsArguments {
     pub limits: Limits,
+    pub tries: Tries,
     pub capacity: Weight,
     pub shop: Arc<Shop>,
     pub running: RunningJobs,
     pub room: Room,
 }
 
+/// What is asked for, and by whom.
+pub struct Submit {
+    pub principal: Principal,
+    pub request: JobRequest,
+    /// The client's own name for it.
+    pub key: Option<Key>,
+    /// It may be shared with a job that does the same, but these, which the caller found to differ; `None`: never.
+    pub unlike: Option<Vec<JobId>>,
+    pub wish: Wish,
+}
+
+/// What became of a submission.
+#[derive(Debug)]
+pub enum Submitted {
+    /// A job of its own, durable.
+    New(JobWatch),
+    /// A job that was there before and has yet to read its target.
+    Shared(JobWatch),
+    /// A job does the same and has begun to read its target. Whether it read what is there now, the caller must compare:
+    /// then join it, or submit again and name it as unlike.
+    Begun(JobWatch),
+    /// The key stands for this job, asked for in the same words.
+    Known(JobId),
+    /// The key stands for this job, asked for in other words.
+    Conflict(JobId),
+}
+
 /// Why a job was not taken in.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    #[error("{refusal}")]
+    Refused { refusal: Refusal, retry_after: Duration },
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
     #[error("the job could not be stored, so it was not taken in: {0}")]
     NotStored(String),
 }
 
+/// Where a job is in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Jobs that start before it.
+    pub ahead: usize,
+    /// Until it starts, by the pace of the last jobs.
+    pub estimate: Duration,
+}
+
 pub enum JobsMessage {
-    /// Store a job and take it in. Answered once it is durable.
-    Submit { principal: Principal, request: JobRequest, reply: Reply<Result<JobWatch, SubmitError>> },
+    /// Store a job and take it in, or find the one that does the same. Answered once it is durable.
+    Submit { submit: Box<Submit>, reply: Reply<Result<Submitted, SubmitError>> },
+    /// A submission was written, or was not.
+    Stored { job: JobId, result: Result<LetIn, StoreError> },
+    /// Want a live job of this principal, too. `None` when it is not live (any more).
+    Join { principal: Principal, job: JobId, wish: Wish, reply: Reply<Option<JobWatch>> },
+    /// One of those who wanted a job no longer does.
+    Withdraw { job: JobId },
     /// The newest state of a live job of this principal; `None` when it is not live (any more).
     Watch { principal: Principal, job: JobId, reply: Reply<Option<JobWatch>> },
-    /// Stop a live job of this principal. `None` when it is not live (any more).
+    /// Where a job of this principal is in the queue; `None` when it does not wait.
+    Place { principal: Principal, job: JobId, reply: Reply<Option<Place>> },
+    /// Stop a live job of this principal. Answered once the wish is durable; `None` when it is not live (any more).
     Cancel { principal: Principal, job: JobId, reply: Reply<Option<JobWatch>> },
     /// A run needs room on the host. Answered when there is some.
     AskSlot { run: RunId, weight: Weight, cost: u32, reply: Reply<RunSlot> },
     /// A run no longer needs its room.
     GiveBack { run: RunId },
+    /// A job's actor is there and works.
+    Renew { job: JobId, attempt: u32 },
     /// A job's actor is gone, whether or not the job had come to an end.
     JobGone { job: JobId },
     /// Nothing is left of a job: neither a process nor its place among the running ones.
     JobCleared { job: JobId },
-    /// Try again to store the end of a job.
-    StoreEnd { job: JobId },
-    /// Take nothing in any more; cancel what is still under way after `patience`; answer when nothing is.
+    /// Try again to store what became of a job.
+    Settle { job: JobId },
+    /// What became of a job is stored, or something else was before.
+    Settled { job: JobId, stored: Result<Option<JobView>, StoreError> },
+    /// A job that was handed back has rested.
+    Requeue { job: JobId },
+    /// Look at deadlines and leases.
+    Tick,
+    /// The store's open jobs.
+    Swept { open: Vec<JobView> },
+    /// Take nothing in any more; hand back what is still under way after `patience`; answer when nothing is.
     Drain { patience: Duration, reply: Reply<()> },
     /// The patience of a drain is over.
     Hurry,
@@ -91,14 +158,21 @@ pub enum JobsMessage {
 impl Message for JobsMessage {
     fn lane(&self) -> Lane {
         match self {
-            Self::Submit { .. } | Self::Watch { .. } => Lane::Data,
+            Self::Submit { .. } | Self::Join { .. } | Self::Watch { .. } | Self::Place { .. } => Lane::Data,
             // A cancel must not stand behind a thousand submits, and what frees room must not stand behind what asks.
-            Self::Cancel { .. }
+            Self::Stored { .. }
+            | Self::Withdraw { .. }
+            | Self::Cancel { .. }
             | Self::AskSlot { .. }
             | Self::GiveBack { .. }
+            | Self::Renew { .. }
             | Self::JobGone { .. }
             | Self::JobCleared { .. }
-            | Self::StoreEnd { .. }
+            | Self::Settle { .. }
+            | Self::Settled { .. }
+            | Self::Requeue { .. }
+            | Self::Tick
+            | Self::Swept { .. }
             | Self::Drain { .. }
             | Self::Hurry => Lane::Control,
         }
@@ -107,31 +181,21 @@ impl Message for JobsMessage {
 
 pub struct Jobs {
     admission: Admission,
+    running_max: usize,
+    tries: Tries,
+    pace: Pace,
     slots: Slots,
     asking: HashMap<RunId, Reply<RunSlot>>,
     live: HashMap<JobId, Live>,
+    /// The newest live job of each plan.
+    plans: HashMap<String, JobId>,
     drained: Vec<Reply<()>>,
     shop: Arc<Shop>,
     running: RunningJobs,
     room: Room,
-}
-
-struct Live {
-    principal: Principal,
-    /// Shared with the job's actor, so that whoever waits hears of an end that the actor could not give.
-    view: watch::Sender<Arc<JobView>>,
-    cancel: CancellationToken,
-    stage: Stage,
-}
-
-enum Stage {
-    Waiting {
-        request: JobRequest,
-        deadline: Instant,
-    },
-    UnderWay,
-    /// It has no actor (any more); this is its end, as soon as the store has taken it.
-    Over(JobEvent),
+    /// What leases are measured from.
+    began: Instant,
+    swept_at: Instant,
 }
 
 impl Server for Jobs {
@@ -140,175 +204,160 @@ impl Server for Jobs {
     type Message = JobsMessage;
     type Arguments = JobsArguments;
 
-    async fn init(arguments: JobsArguments, _: &Context<JobsMessage>) -> Result<Self, StartError> {
-        let JobsArguments { limits, capacity, shop, running, room } = arguments;
-        // After a crash of the predecessor, its jobs are dead and the store still shows them as live.
-        let ended = shop.store.recover().await;
-        ended.map_err(|error| {
+    async fn init(arguments: JobsArguments, context: &Context<JobsMessage>) -> Result<Self, StartError> {
+        let JobsArguments { limits, tries, capacity, shop, running, room } = arguments;
+        // Whatever ran in an earlier life is dead, and the store still shows it as running.
+        let waiting = shop.store.recover(tries).await.map_err(|error| {
             StartError::Transient(format!("the store cannot be asked for old jobs: {error}"))
         })?;
-        Ok(Self {
+        let mut this = Self {
             admission: Admission::new(limits),
+            running_max: limits.running,
+            tries,
+            pace: Pace::default(),
             slots: Slots::new(capacity),
             asking: HashMap::new(),
             live: HashMap::new(),
+            plans: HashMap::new(),
             drained: Vec::new(),
             shop,
             running,
             room,
-        })
+            began: Instant::now(),
+            swept_at: Instant::now(),
+        };
+        waiting.into_iter().for_each(|job| this.adopt(job));
+        // Starts them, and goes on for as long as this actor lives.
+        context
+            .address()
+            .post(JobsMessage::Tick)
+            .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
+        Ok(this)
     }
 
     async fn handle(&mut self, message: JobsMessage, context: &Context<JobsMessage>) -> Result<(), Stop> {
         match message {
-            JobsMessage::Submit { principal, request, reply } => {
-                self.submit(principal, request, reply, context).await
+            JobsMessage::Submit { submit, reply } => self.submit(*submit, reply, context),
+            JobsMessage::Stored { job, result } => self.stored(job, result, context).await,
+            JobsMessage::Join { principal, job, wish, reply } => {
+                reply.send(self.join(&principal, job, wish, context));
             }
+            JobsMessage::Withdraw { job } => self.withdraw(job, context),
             JobsMessage::Watch { principal, job, reply } => reply.send(self.watch(&principal, job)),
-            JobsMessage::Cancel { principal, job, reply } => {
-                reply.send(self.cancel(&principal, job, context).await)
-            }
+            JobsMessage::Place { principal, job, reply } => reply.send(self.place(&principal, job)),
+            JobsMessage::Cancel { principal, job, reply } => self.cancel(&principal, job, reply, context),
             JobsMessage::AskSlot { run, weight, cost, reply } => {
                 self.ask_slot(run, weight, cost, reply, context)
             }
             JobsMessage::GiveBack { run } => self.give_back(run, context),
-            JobsMessage::JobGone { job } => self.job_gone(job, context).await,
+            JobsMessage::Renew { job, attempt } => self.renew(job, attempt),
+            JobsMessage::JobGone { job } => self.job_gone(job, context),
             JobsMessage::JobCleared { job } => self.job_cleared(job, context).await,
-            JobsMessage::StoreEnd { job } => self.store_end(job, context).await,
-            JobsMessage::Drain { patience, reply } => self.drain(patience, reply, context).await,
-            JobsMessage::Hurry => self.hurry(),
+            JobsMessage::Settle { job } => self.store_settlement(job, context),
+            JobsMessage::Settled { job, stored } => self.settled(job, stored, context).await,
+            JobsMessage::Requeue { job } => {
+                self.requeue(job, context);
+                self.start_jobs(context).await;
+            }
+            JobsMessage::Tick => self.tick(context).await,
+            JobsMessage::Swept { open } => self.swept(open, context).await,
+            JobsMessage::Drain { patience, reply } => self.drain(patience, reply, context),
+            JobsMessage::Hurry => self.hurry(context),
         }
         Ok(())
     }
 }
 
 impl Jobs {
-    async fn submit(
-        &mut self,
-        principal: Principal,
-        request: JobRequest,
-        reply: Reply<Result<JobWatch, SubmitError>>,
-        context: &Context<JobsMessage>,
-    ) {
-        // A caller who has left was told to come back: a job of his would run for nobody.
-        if reply.is_abandoned() {
-            return;
-        }
-        let taken = self.take_in(principal, request, context).await;
-        reply.send(taken);
-        self.start_jobs(context).await;
-    }
-
-    async fn take_in(
-        &mut self,
-        principal: Principal,
-        request: JobRequest,
-        context: &Context<JobsMessage>,
-    ) -> Result<JobWatch, SubmitError> {
-        self.admission.check(&principal)?;
-        self.room.check()?;
-        let id = JobId::from_random(random::bytes());
-        let deadline = Instant::now() + Duration::from_secs(request.deadline_s.into());
-        let job = JobView::queued(id, principal.clone(), request.clone(), clock::now());
-        let stored = self.shop.store.submit(job.clone()).await;
-        faults::point("jobs.after_submit");
-        let (view, watch) = watch::channel(Arc::new(job));
-        let stage = Stage::Waiting { request, deadline };
-        let live = Live { principal: principal.clone(), view, cancel: CancellationToken::new(), stage };
-        match stored {
-            Ok(()) => {
-                self.live.insert(id, live);
-                self.admission.enqueue(id, principal);
-                Ok(watch)
-            }
-            Err(error) => {
-                if matches!(error, StoreError::Unknown { .. }) {
-                    // It may be on the disk after all, and would look as if it waited there.
-                    let never_taken = format!("the job was never started: {error}");
-                    self.live.insert(id, live);
-                    self.end(id, JobState::Failed, Some(never_taken), context);
-                }
-                Err(SubmitError::NotStored(error.to_string()))
-            }
-        }
-    }
-
     fn watch(&self, principal: &Principal, job: JobId) -> Option<JobWatch> {
-        self.live.get(&job).filter(|live| live.principal == *principal).map(|live| live.view.subscribe())
+        self.live.get(&job).filter(|live| live.view.borrow().principal == *principal).map(Live::watch)
     }
 
-    async fn cancel(
+    fn place(&self, principal: &Principal, job: JobId) -> Option<Place> {
+        self.watch(principal, job)?;
+        let ahead = self.admission.ahead_of(job)?;
+        Some(Place { ahead, estimate: self.pace.until_start(ahead, self.running_max) })
+    }
+
+    fn withdraw(&mut self, job: JobId, context: &Context<JobsMessage>) {
+        let Some(live) = self.live.get_mut(&job) else { return };
+        live.wanted = live.wanted.saturating_sub(1);
+        if live.wanted == 0 {
+            tracing::info!(%job, "nobody wants the job any more");
+            self.stop(job, None, context);
+        }
+    }
+
+    fn cancel(
         &mut self,
         principal: &Principal,
         job: JobId,
+        reply: Reply<Option<JobWatch>>,
         context: &Context<JobsMessage>,
-    ) -> Option<JobWatch> {
-        let watch = self.watch(principal, job)?;
-        if let Some(live) = self.live.get(&job) {
-            live.cancel.cancel();
+    ) {
+        match self.watch(principal, job) {
+            Some(_) => self.stop(job, Some(reply), context),
+            None => reply.send(None),
         }
-        if self.admission.withdraw(job) {
-            self.end(job, JobState::Cancelled, None, context);
-        }
-        Some(watch)
     }
 
-    /// Gives a job that has no actor its end.
-    fn end(&mut self, job: JobId, state: JobState, error: Option<String>, context: &Context<JobsMessage>) {
+    /// Ends what there is of a job at once, and sees to it that no later life takes it up again.
+    fn stop(&mut self, job: JobId, reply: Option<Reply<Option<JobWatch>>>, context: &Context<JobsMessage>) {
         let Some(live) = self.live.get_mut(&job) else { return };
-        let open_runs = match &error {
-            Some(why) => failed(FailureReason::Internal, why),
-            None => Outcome::Cancelled,
-        };
-        live.stage = Stage::Over(JobEvent::Ended { state, error, at: clock::now(), open_runs });
-        drop(context.address().post(JobsMessage::StoreEnd { job }));
-    }
-
-    /// Stored first, shown after. A store that is busy or down is asked again: there, the job must not stay open.
-    async fn store_end(&mut self, job: JobId, context: &Context<JobsMessage>) {
-        let Some(Live { stage: Stage::Over(event), principal, .. }) = self.live.get(&job) else {
-            return;
-        };
-        let store = &self.shop.store;
-        let stored = match store.record(job, event.clone(), Vec::new()).await {
-            // Its own end had reached the store, and only the answer was lost.
-            Ok(false) => store.job(principal.clone(), job).await,
-            Ok(true) | Err(StoreError::NoSuchJob(_)) => Ok(None),
-            Err(error) => Err(error),
-        };
-        match stored {
-            Ok(stored) => self.show_end(job, stored),
-            Err(error) => {
-                tracing::warn!(%job, %error, "a job's end was not stored; trying again");
-                context.send_after(END_RETRY, JobsMessage::StoreEnd { job });
+        live.cancel.cancel();
+        live.publish(JobEvent::CancelAsked);
+        let watch = live.watch();
+        let answer = move || {
+            if let Some(reply) = reply {
+                reply.send(Some(watch));
             }
+        };
+        match live.stage {
+            Stage::Waiting | Stage::Resting => {
+                self.admission.withdraw(job);
+                self.settle(job, ended(JobState::Cancelled, None, &clock::now()), context);
+                answer();
+            }
+            // It ends as soon as it is stored: see there.
+            Stage::Storing { .. } => answer(),
+            Stage::UnderWay { .. } | Stage::Settling { .. } => self.store_cancel(job, answer, context),
         }
     }
 
-    /// Forgets the job, once whoever watches it has its end: as stored, or as decided here.
-    fn show_end(&mut self, job: JobId, stored: Option<JobView>) {
-        let Some(Live { stage: Stage::Over(event), view, .. }) = self.live.remove(&job) else {
-            return;
-        };
-        match stored {
-            Some(stored) => drop(view.send_replace(Arc::new(stored))),
-            None => drop(view.send_if_modified(|view| Arc::make_mut(view).apply(event))),
+    fn store_cancel(
+        &self,
+        job: JobId,
+        answer: impl FnOnce() + Send + 'static,
+        context: &Context<JobsMessage>,
+    ) {
+        let store = self.shop.store.clone();
+        context.spawn(async move {
+            if let Err(error) = store.record(job, Fence::Any, JobEvent::CancelAsked, Vec::new()).await {
+                tracing::warn!(%job, %error, "a cancel was not stored: it holds unless the daemon dies before the job ends");
+            }
+            answer();
+        });
+    }
+
+    fn forget(&mut self, job: JobId) {
+        let Some(live) = self.live.remove(&job) else { return };
+        if let Some(plan) = live.plan
+            && self.plans.get(&plan) == Some(&job)
+        {
+            self.plans.remove(&plan);
         }
     }
 
     async fn start_jobs(&mut self, context: &Context<JobsMessage>) {
-        while let Some(job) = self.admission.start_next() {
+        while let Some(job) = self.admission.start_next(|_| true) {
             let Some(live) = self.live.get_mut(&job) else {
                 continue;
             };
-            let stage = std::mem::replace(&mut live.stage, Stage::UnderWay);
-            let Stage::Waiting { request, deadline } = stage else {
-                continue;
-            };
+            let lease = Lease::granted(live.attempt() + 1, self.began.elapsed());
+            live.stage = Stage::UnderWay { since: Instant::now(), lease, taken_down: None };
             let arguments = JobArguments {
                 id: job,
-                request,
-                deadline,
+                deadline: live.deadline,
                 view: live.view.clone(),
                 cancel: live.cancel.clone(),
                 shop: Arc::clone(&self.shop),
@@ -355,45 +404,26 @@ impl Jobs {
         self.export();
     }
 
-    /// Whoever waits for the job hears of its end now; its place is free when what is under it has been taken down.
-    async fn job_gone(&mut self, job: JobId, context: &Context<JobsMessage>) {
-        let (running, address) = (self.running.clone(), context.address().clone());
-        context.spawn(async move {
-            running.end(job).await;
-            drop(address.post(JobsMessage::JobCleared { job }));
-        });
-        let ended = self.live.get(&job).is_none_or(|live| live.view.borrow().state.is_terminal());
-        if ended {
-            self.live.remove(&job);
-        } else {
-            let error = "proctor's own actor for this job ended unexpectedly".to_owned();
-            self.end(job, JobState::Failed, Some(error), context);
-        }
-    }
-
-    async fn job_cleared(&mut self, job: JobId, context: &Context<JobsMessage>) {
-        self.admission.ended(job);
-        self.start_jobs(context).await;
-        self.answer_drain();
-    }
-
-    async fn drain(&mut self, patience: Duration, reply: Reply<()>, context: &Context<JobsMessage>) {
+    fn drain(&mut self, patience: Duration, reply: Reply<()>, context: &Context<JobsMessage>) {
         self.admission.drain();
         self.drained.push(reply);
         context.send_after(patience, JobsMessage::Hurry);
         self.answer_drain();
     }
 
-    fn hurry(&mut self) {
-        for live in self.live.values() {
-            if matches!(live.stage, Stage::UnderWay) {
-                live.cancel.cancel();
-            }
+    /// What is still under way is taken down and handed back: the next life of the daemon takes it up.
+    fn hurry(&mut self, context: &Context<JobsMessage>) {
+        let under_way = |live: &Live| matches!(live.stage, Stage::UnderWay { .. }) && !live.has_ended();
+        let jobs: Vec<JobId> =
+            self.live.iter().filter(|(_, live)| under_way(live)).map(|(job, _)| *job).collect();
+        for job in jobs {
+            self.take_down(job, HandBack::Drain, context);
         }
     }
 
     fn answer_drain(&mut self) {
-        if self.admission.running() == 0 {
+        let is_open = |live: &Live| !matches!(live.stage, Stage::Waiting | Stage::Resting);
+        if !self.drained.is_empty() && self.admission.running() == 0 && !self.live.values().any(is_open) {
             self.drained.drain(..).for_each(|reply| reply.send(()));
         }
     }

@@ -8,7 +8,7 @@
 //! │     └─ job       drives the job: snapshot → plan → runs → end
 //! └─ manager         lets jobs in, starts them in turn, grants slots
 //! ```
-//! Who speaks to whom: sessions → manager (submit, watch, cancel); job → manager (gone); run → manager (slot), run → job
+//! Who speaks to whom: sessions → manager (submit, watch, cancel); job → manager (renew, gone); run → manager (slot), run → job
 //! (moved, ended); everybody → store. Nobody waits for an answer from above while answering a question from above.
 //!
 //! Reading order: [`target`] (what may be examined), [`snapshot`] (what tools are shown), [`plan`] (who reads what),
@@ -24,7 +24,9 @@ mod calls;
 pub mod run;
 pub mod job;
 pub mod running;
+pub mod wish;
+pub mod looks;
 pub mod manager;
 
-pub use manager::{JobWatch, Jobs, JobsArguments, JobsMessage, SubmitError};
+pub use manager::{JobWatch, Jobs, JobsArguments, JobsMessage, Place, Submit, SubmitError, Submitted};
 pub use running::RunningJobs;

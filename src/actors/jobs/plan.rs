@@ -36,6 +36,23 @@ impl Planned {
     }
 }
 
+/// What a job that was handed back has yet to do: its open runs, under the ids they have. Runs whose tool the catalogue no
+/// longer has cannot go on; they come second.
+pub fn resume<'a>(
+    catalogue: &Catalogue,
+    runs: &[RunView],
+    files: impl Iterator<Item = &'a str> + Clone,
+) -> (Vec<Planned>, Vec<RunId>) {
+    let open = runs.iter().filter(|run| !matches!(run.state, RunState::Ended(_)));
+    let (known, unknown): (Vec<_>, Vec<_>) = open.partition(|run| catalogue.get(&run.tool).is_some());
+    let planned = known.into_iter().filter_map(|run| {
+        let manifest = catalogue.get(&run.tool)?;
+        let expected = manifest.expected(files.clone());
+        Some(Planned { run: run.id, manifest: Arc::new(manifest.clone()), expected })
+    });
+    (planned.collect(), unknown.into_iter().map(|run| run.id).collect())
+}
+
 /// The runs of a job: each tool asked for, or every tool of the catalogue, in the catalogue's order.
 pub fn plan<'a>(
     catalogue: &Catalogue,

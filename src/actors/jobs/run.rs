@@ -24,6 +24,7 @@ use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::store::Store;
 use crate::domain::ids::{JobId, RunId, ToolName};
 use crate::domain::job::{Ended, JobEvent, RunState};
+use crate::domain::lease::Fence;
 use crate::domain::outcome::{Failure, FailureReason, Outcome};
 use crate::domain::severity::Severity;
 use crate::domain::slots::Weight;
@@ -34,6 +35,8 @@ pub struct RunArguments {
     /// The job it is part of.
     pub id: JobId,
     pub run: RunId,
+    /// The attempt of the job that this run belongs to: what it writes counts only for that one.
+    pub attempt: u32,
     pub order: Order,
     /// The job's end, whatever happens.
     pub deadline: Instant,
@@ -157,7 +160,8 @@ impl Run {
             .increment(1);
         let event = JobEvent::RunEnded { run, ended: ended.clone(), counts };
         faults::point("run.before_result");
-        let stored = self.arguments.store.record(self.arguments.id, event, findings).await;
+        let fence = Fence::Attempt(self.arguments.attempt);
+        let stored = self.arguments.store.record(self.arguments.id, fence, event, findings).await;
         stored.map_err(|error| Stop::Abnormal(format!("run {run}: its result was not stored: {error}")))?;
         self.report.said = self.arguments.job.post(JobMessage::RunEnded { run, ended, counts }).is_ok();
         Err(Stop::Normal)

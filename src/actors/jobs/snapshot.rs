@@ -81,7 +81,7 @@ pub struct Snapshot {
     pub left_out: Vec<Gap>,
     /// What is no source: version control data, links, sockets, the tools' own configuration. Sorted by path.
     pub excluded: Vec<Gap>,
-    /// SHA-256 over the sorted paths and contents, in hexadecimal.
+    /// SHA-256 over the sorted paths and contents, and over what was left out, in hexadecimal.
     pub digest: String,
     /// Bytes of all files.
     pub bytes: u64,
@@ -121,12 +121,11 @@ pub fn take(
 ) -> Result<Snapshot, SnapshotError> {
     let root = open::target(target)?;
     let removal = Removal::create(destination)?;
-    let walk = walk::Walk::new(target, destination, policy, limits, cancel);
-    let found = walk.copy(root)?;
+    let found = walk::Walk::new(target, Some(destination), policy, limits, cancel).go(root)?;
     removal.seal()?;
     Ok(Snapshot {
         root: destination.to_owned(),
-        digest: digest(&found.files),
+        digest: digest(&found),
         files: found.files,
         left_out: found.left_out,
         excluded: found.excluded,
@@ -135,13 +134,31 @@ pub fn take(
     })
 }
 
-/// Equal for equal trees, whatever order they were read in. Paths hold no NUL, so no two lists hash alike.
-fn digest(files: &[File]) -> String {
+/// The digest that a snapshot of `target` would have now. Reads what a copy would read and writes nothing.
+pub fn look(
+    target: &Path,
+    policy: &Policy,
+    limits: &Limits,
+    cancel: &CancellationToken,
+) -> Result<String, SnapshotError> {
+    let root = open::target(target)?;
+    Ok(digest(&walk::Walk::new(target, None, policy, limits, cancel).go(root)?))
+}
+
+/// Equal for equal trees, whatever order they were read in: what the tools are shown, and what they are not. Paths and
+/// reasons hold no NUL, so no two lists hash alike.
+fn digest(found: &walk::Found) -> String {
     let mut hasher = Sha256::new();
-    for file in files {
+    for file in &found.files {
         hasher.update(file.path.as_bytes());
         hasher.update([0]);
         hasher.update(file.sha256);
+    }
+    for gap in &found.left_out {
+        for text in [&gap.path, &gap.why] {
+            hasher.update([0]);
+            hasher.update(text.as_bytes());
+        }
     }
     format!("{:x}", hasher.finalize())
 }

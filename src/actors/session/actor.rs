@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rmcp::model::{EmptyObject, InitializeRequestParams, PaginatedRequestParams};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::flight::{Cancelled, Flight, Offer};
 use super::outbox::{Mouth, Outbox};
@@ -85,6 +85,8 @@ pub struct Session {
     surroundings: Surroundings,
     permit: Arc<SessionPermit>,
     mouth: Mouth,
+    /// Last: what hangs on the connection ends after the requests do, so that those can tell a cancel from a farewell.
+    _connection: DropGuard,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +117,7 @@ impl Server for Session {
     ) -> Result<Self, StartError> {
         let SessionArguments { permit, outbox, phase, handles, table } = arguments;
         let limits = permit.limits();
+        let connection = CancellationToken::new();
         let surroundings = Surroundings {
             principal: permit.principal().clone(),
             handles,
@@ -122,6 +125,7 @@ impl Server for Session {
             outbox: Arc::clone(&outbox),
             session: context.address().clone(),
             phase,
+            connection: connection.clone(),
             deadline: limits.call_deadline,
             message_bytes_max: limits.message_out_bytes,
         };
@@ -132,6 +136,7 @@ impl Server for Session {
             surroundings,
             permit,
             mouth: Mouth::new(outbox),
+            _connection: connection.drop_guard(),
         })
     }
 

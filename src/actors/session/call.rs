@@ -67,6 +67,8 @@ pub struct CallContext {
     pub principal: Principal,
     /// Cancelled when the client cancels or leaves; to hand to work that must not outlive the call.
     pub cancel: CancellationToken,
+    /// Cancelled when the session ends, however it does.
+    pub connection: CancellationToken,
     pub progress: Progress,
     pub handles: Handles,
     /// How far the daemon is on its way out: who waits must not outwait it.
@@ -82,6 +84,8 @@ pub enum CallError {
     Arguments(Vec<Problem>),
     /// What was named is not there, or is not the caller's.
     NotFound { what: String, advice: String },
+    /// It contradicts an earlier request.
+    Conflict { what: String, advice: String },
     /// Not now: a queue is full, a part of the daemon is down.
     Unavailable { what: String, retry_after: Duration },
     /// Not at all.
@@ -117,6 +121,7 @@ impl CallError {
                 (text, json!({"error": "invalid_arguments", "fields": problems}))
             }
             Self::NotFound { what, advice } => explained("not_found", &what, &advice),
+            Self::Conflict { what, advice } => explained("conflict", &what, &advice),
             Self::Refused { what, advice } => explained("refused", &what, &advice),
             Self::Unavailable { what, retry_after } => {
                 let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);

@@ -26,8 +26,11 @@ pub fn job_answer(view: &JobView) -> JobAnswer {
         conclusion: conclusion_word(conclusion).to_owned(),
         error: view.error.clone(),
         target: view.request.target.clone(),
+        content_digest: view.content_digest.clone(),
         submitted_at: view.submitted_at.clone(),
         ended_at: view.ended_at.clone(),
+        attempt: view.attempt,
+        queue: None,
         counts: counts(view.counts),
         runs: view.runs.iter().map(run_answer).collect(),
         left_out: (view.left_out.missed > 0).then(|| coverage_answer(&view.left_out)),
@@ -52,6 +55,13 @@ fn hint(view: &JobView, conclusion: Conclusion) -> String {
         (Conclusion::Pending, _) => format!("still under way: call job_status with job={id} and wait_s=45"),
         (_, JobState::Failed) => {
             "the job failed as a whole: see error; what is not reported may still be there".to_owned()
+        }
+        (_, JobState::Expired) => {
+            "it never ran: submit it again with a larger deadline_s, or when less is waiting".to_owned()
+        }
+        (_, JobState::Quarantined) => {
+            "it is not tried again by itself: the daemon died while it ran; its operator can tell why"
+                .to_owned()
         }
         (_, JobState::Cancelled) => "cancelled: what is not reported may still be there".to_owned(),
         (Conclusion::Clean, _) => "every applicable tool read everything and found nothing".to_owned(),

@@ -114,7 +114,9 @@ fn refused(error: CallError, uri: &str) -> WireError {
     match error {
         CallError::Wire(error) => error,
         CallError::NotFound { what, advice } => not_found(uri.to_owned(), format!("{what}. {advice}")),
-        CallError::Refused { what, advice } => WireError::InvalidParams(format!("{what}. {advice}")),
+        CallError::Refused { what, advice } | CallError::Conflict { what, advice } => {
+            WireError::InvalidParams(format!("{what}. {advice}"))
+        }
         CallError::Unavailable { retry_after, .. } => {
             WireError::Overloaded { what: "the resource cannot be read now", retry_after }
         }

@@ -58,6 +58,8 @@ pub struct Surroundings {
     pub outbox: Arc<Outbox>,
     pub session: Address<SessionMessage>,
     pub phase: watch::Receiver<Phase>,
+    /// Cancelled when the session ends.
+    pub connection: CancellationToken,
     pub deadline: Duration,
     pub message_bytes_max: usize,
 }
@@ -83,6 +85,7 @@ impl Job {
         let context = CallContext {
             principal: surroundings.principal.clone(),
             cancel,
+            connection: surroundings.connection.clone(),
             progress: reporter,
             handles: surroundings.handles.clone(),
             phase: surroundings.phase.clone(),

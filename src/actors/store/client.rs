@@ -13,10 +13,14 @@ use crate::actors::mailbox::{Address, CallError, Reply, Slot};
 use crate::domain::fingerprint::Stamped;
 use crate::domain::ids::{JobId, Principal};
 use crate::domain::job::{JobEvent, JobView};
+use crate::domain::lease::Fence;
+use crate::domain::rescue::Tries;
 use crate::store::events::{self, StoredEvent};
 use crate::store::findings::{self, FindingsPage, FindingsQuery};
 use crate::store::jobs::{self, JobsCursor, JobsPage};
-use crate::store::record::{self, Record};
+use crate::store::keys::{self, Key, Known};
+use crate::store::record::{self, LetIn, Record, Submission};
+use crate::store::recover;
 use crate::store::{StoreError, findings::export};
 
 /// Longest wait for a write. A group takes milliseconds; a disk that takes seconds is about to fail.
@@ -52,20 +56,34 @@ impl Store {
         Self { slot }
     }
 
-    /// Writes a job that was let in. Writing it twice is the same as writing it once, so after `Unknown` it is asked
-    /// again, of the database opened anew: only a disk that goes on failing leaves it unknown.
-    pub async fn submit(&self, job: JobView) -> Result<(), StoreError> {
-        let job = Arc::new(job);
-        let submit = || {
-            let job = Arc::clone(&job);
-            self.write(move |connection| record::submit(connection, &job).map(drop))
-        };
-        match submit().await {
-            Err(StoreError::Unknown { why }) => {
-                submit().await.map_err(|again| StoreError::Unknown { why: format!("{why}, then: {again}") })
+    /// Lets a job in, unless its key or an equal job that waits says that it is there already. Writing it twice is the same
+    /// as writing it once, so a write of which nobody knows is tried again.
+    pub async fn submit(&self, submission: Submission) -> Result<LetIn, StoreError> {
+        let submission = Arc::new(submission);
+        let mut pause = RECORD_PAUSE;
+        for _ in 1..RECORD_TRIES {
+            match self.submit_once(&submission).await {
+                Err(StoreError::Unknown { .. }) => sleep(pause).await,
+                answered => return answered,
             }
-            answered => answered,
+            pause *= 2;
         }
+        self.submit_once(&submission).await
+    }
+
+    async fn submit_once(&self, submission: &Arc<Submission>) -> Result<LetIn, StoreError> {
+        let submission = Arc::clone(submission);
+        self.write(move |connection| record::submit(connection, &submission)).await
+    }
+
+    /// What a client's own name stands for, if it was used before.
+    pub async fn look_up(&self, principal: Principal, key: Key) -> Result<Option<Known>, StoreError> {
+        self.read(move |connection| keys::look_up(connection, &principal, &key)).await
+    }
+
+    /// Lets a client's own name stand for a job, unless it stands for one.
+    pub async fn bind(&self, principal: Principal, key: Key, job: JobId) -> Result<Known, StoreError> {
+        self.write(move |connection| keys::bind(connection, &principal, &key, job)).await
     }
 
     /// Writes an event of a job, with what it changes and, for a run's end, with its findings: all of it or nothing.
@@ -74,10 +92,11 @@ impl Store {
     pub async fn record(
         &self,
         job: JobId,
+        fence: Fence,
         event: JobEvent,
         findings: Vec<Stamped>,
     ) -> Result<bool, StoreError> {
-        let record = Arc::new(Record { job, event, findings, at: now() });
+        let record = Arc::new(Record { job, fence, event, findings, at: now() });
         let mut pause = RECORD_PAUSE;
         for _ in 1..RECORD_TRIES {
             match self.record_once(&record).await {
@@ -96,11 +115,16 @@ impl Store {
         self.write(move |connection| record::record(connection, &record)).await
     }
 
-    /// Ends every job that has not ended, as orphaned by a restart. To be called before the first job is let in: by
-    /// construction nothing is under way then. Returns the jobs it ended.
-    pub async fn recover(&self) -> Result<Vec<JobId>, StoreError> {
+    /// Takes up every job that has not ended. To be called before the first job is let in: by construction nothing is under
+    /// way then. Returns the jobs that wait, oldest first.
+    pub async fn recover(&self, tries: Tries) -> Result<Vec<JobView>, StoreError> {
         let at = now();
-        self.write(move |connection| record::recover(connection, &at)).await
+        self.write(move |connection| recover::recover(connection, tries, &at)).await
+    }
+
+    /// Every job that has not ended, oldest first; see [`recover::OPEN_JOBS_MAX`].
+    pub async fn open_jobs(&self) -> Result<Vec<JobView>, StoreError> {
+        self.read(recover::open).await
     }
 
     /// A job of this principal.

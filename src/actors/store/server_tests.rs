@@ -8,8 +8,11 @@ use crate::actors::server::{Spawned, spawn};
 use crate::actors::store::Store;
 use crate::domain::ids::{JobId, Principal};
 use crate::domain::job::{JobRequest, JobView};
+use crate::domain::rescue::Tries;
 use crate::store::open;
+use crate::store::record::{LetIn, Submission};
 
+const TRIES: Tries = Tries { attempts_max: 3, deaths_max: 2 };
 /// Longest wait for what takes milliseconds.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -38,10 +41,10 @@ async fn the_next_life_of_a_killed_actor_starts_when_the_thread_has_let_go() {
     for _ in 0..5 {
         let actor = start(directory.path()).await;
         let store = Store::bound_to(actor.address.clone());
-        store.recover().await.unwrap();
+        store.recover(TRIES).await.unwrap();
         actor.address.kill();
         actor.ended().await;
-        assert!(store.recover().await.is_err(), "a dead store answered");
+        assert!(store.recover(TRIES).await.is_err(), "a dead store answered");
     }
 }
 
@@ -61,7 +64,7 @@ async fn a_read_that_takes_long_holds_no_write_up() {
     });
     actor.address.try_send(StoreMessage::Read(slow)).unwrap();
     begins.await.unwrap();
-    tokio::time::timeout(SOON, store.recover()).await.expect("the write waited for the read").unwrap();
+    tokio::time::timeout(SOON, store.recover(TRIES)).await.expect("the write waited for the read").unwrap();
     drop(release);
     let principal = Principal("p".into());
     tokio::time::timeout(SOON, store.jobs(principal, None, 1)).await.unwrap().unwrap();
@@ -85,7 +88,7 @@ async fn a_full_queue_refuses_at_once_and_recovers() {
         actor.address.send(StoreMessage::Read(query)).await.unwrap();
     }
     // A write behind them all: the mailbox is worked off when it is answered.
-    store.recover().await.unwrap();
+    store.recover(TRIES).await.unwrap();
     while let Ok(busy) = tells.try_recv() {
         assert!(busy, "a query overtook the one before it");
         refused += 1;
@@ -109,12 +112,12 @@ async fn a_writer_that_ended_takes_the_actor_down_with_it() {
     // Unknown while the thread dies, then refused by the closed mailbox: never acknowledged.
     let gone = async {
         while !actor.address.is_closed() {
-            assert!(store.recover().await.is_err());
+            assert!(store.recover(TRIES).await.is_err());
         }
     };
     tokio::time::timeout(SOON, gone).await.expect("the actor lives on without its writer");
     let next = start(directory.path()).await;
-    Store::bound_to(next.address.clone()).recover().await.unwrap();
+    Store::bound_to(next.address.clone()).recover(TRIES).await.unwrap();
 }
 
 /// A constraint that is checked at COMMIT only, and broken.
@@ -146,20 +149,21 @@ async fn after_a_commit_that_failed_the_database_is_opened_anew_and_asked_again(
     let job = JobView::queued(
         JobId::from_random([2; 16]),
         Principal("p".into()),
-        JobRequest { target: "/t".into(), tools: vec![], deadline_s: 1 },
+        JobRequest { target: "/t".into(), tools: vec![], deadline_s: 1, attached: false },
         "2026-01-01T00:00:00Z".into(),
     );
-    let submit = store.submit(job.clone());
+    let (recover, submit) = (store.recover(TRIES), store.submit(Submission::alone(job.clone())));
     let release = async {
         while actor.address.depth() > 0 {
             tokio::task::yield_now().await;
         }
         drop(release);
     };
-    let (told, ()) = tokio::join!(submit, release);
-    let read = || store.job(Principal("p".into()), job.id);
-    told.expect("the first answer was `unknown`, the second is the truth");
-    assert_eq!(read().await.unwrap(), Some(job));
+    let (told, submitted, ()) = tokio::join!(recover, submit, release);
+    assert!(matches!(told, Err(StoreError::Unknown { .. })), "{told:?}");
+    // The same group; but to write a submission twice is to write it once, so it was tried again.
+    assert_eq!(submitted.unwrap(), LetIn::New);
+    assert_eq!(store.job(Principal("p".into()), job.id).await.unwrap(), Some(job));
 }
 
 #[tokio::test]

@@ -101,13 +101,14 @@ impl World {
             .expect("the scan ends in time")
     }
 
-    /// Submits a job and returns its id at once.
+    /// Submits a job of its own and returns its id at once.
     pub async fn submit(&self, client: &mut Client, target: &Path, tools: &[&str]) -> String {
         let arguments = ScanArguments {
             path: target.to_str().unwrap().to_owned(),
             tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
             wait_s: Some(0),
-            deadline_s: None,
+            fresh: true,
+            ..ScanArguments::default()
         };
         let submitted: JobAnswer = client.call("scan", &arguments, |_| {}).await.unwrap();
         submitted.job

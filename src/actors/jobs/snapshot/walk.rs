@@ -41,7 +41,8 @@ pub(super) struct Found {
 
 pub(super) struct Walk<'a> {
     target: &'a Path,
-    destination: &'a Path,
+    /// Where to copy to; `None` only looks.
+    destination: Option<&'a Path>,
     policy: &'a Policy,
     limits: &'a Limits,
     cancel: &'a CancellationToken,
@@ -76,7 +77,7 @@ struct Here<'w> {
 impl<'a> Walk<'a> {
     pub(super) fn new(
         target: &'a Path,
-        destination: &'a Path,
+        destination: Option<&'a Path>,
         policy: &'a Policy,
         limits: &'a Limits,
         cancel: &'a CancellationToken,
@@ -85,7 +86,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Depth first, so that the descriptors held at once are those of one branch.
-    pub(super) fn copy(mut self, root: Dir) -> Result<Found, SnapshotError> {
+    pub(super) fn go(mut self, root: Dir) -> Result<Found, SnapshotError> {
         let place = Place { path: String::new(), depth: 0, barred: None };
         let mut pending = Vec::new();
         self.directory(root, &place, &mut pending)?;
@@ -240,7 +241,7 @@ impl<'a> Walk<'a> {
         Ok(content::objection(&self.buffer, self.limits))
     }
 
-    /// Writes the buffer as a file of the snapshot.
+    /// Takes the buffer in as a file of the snapshot.
     fn keep(&mut self, path: String) -> Result<(), SnapshotError> {
         let bytes = self.buffer.len() as u64;
         if self.found.files.len() == self.limits.files {
@@ -250,8 +251,10 @@ impl<'a> Walk<'a> {
         if self.found.bytes > self.limits.total_bytes {
             return Err(self.too_large(self.limits.total_bytes, "bytes"));
         }
-        let at = self.destination.join(&path);
-        write(&at, &self.buffer).map_err(|source| SnapshotError::Write { path: at, source })?;
+        if let Some(destination) = self.destination {
+            let at = destination.join(&path);
+            write(&at, &self.buffer).map_err(|source| SnapshotError::Write { path: at, source })?;
+        }
         let sha256 = Sha256::digest(&self.buffer).into();
         self.found.files.push(File { path, bytes, sha256 });
         Ok(())

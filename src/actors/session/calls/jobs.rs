@@ -13,7 +13,7 @@ use crate::actors::session::call::{CallContext, CallError};
 use crate::actors::session::convert;
 use crate::domain::ids::JobId;
 use crate::domain::job::{JobState, JobView, RunState};
-use crate::protocol::api::{JobAnswer, PAGE_ITEMS_MAX, WAIT_S_MAX};
+use crate::protocol::api::{JobAnswer, PAGE_ITEMS_MAX, QueueAnswer, WAIT_S_MAX};
 use crate::store::StoreError;
 use crate::store::findings::{FindingsQuery, Scope};
 
@@ -96,17 +96,9 @@ pub fn unreadable(error: &StoreError) -> CallError {
     CallError::Unavailable { what: format!("the store cannot be read: {error}"), retry_after: RETRY_AFTER }
 }
 
-/// Waits for the end of a job, telling the client how far it is. A daemon that drains answers before it closes: with the
-/// job as it is then.
-pub async fn wait(watch: JobWatch, context: &CallContext, wait_s: Option<u32>) -> Arc<JobView> {
-    let newest = watch.clone();
-    tokio::select! {
-        view = wait_for_end(watch, context, wait_s) => view,
-        () = reached(&context.phase, Phase::Settling) => Arc::clone(&newest.borrow()),
-    }
-}
-
-async fn wait_for_end(mut watch: JobWatch, context: &CallContext, wait_s: Option<u32>) -> Arc<JobView> {
+/// Waits for the end of a job, telling the client how far it is; also over a restart of the job engine, which goes on with
+/// the job. A daemon that drains answers before it closes: with the job as it is then.
+pub async fn wait(mut watch: JobWatch, context: &CallContext, wait_s: Option<u32>) -> Arc<JobView> {
     let patience = Duration::from_secs(wait_s.unwrap_or(0).min(WAIT_S_MAX).into());
     let until = Instant::now() + patience;
     loop {
@@ -116,26 +108,39 @@ async fn wait_for_end(mut watch: JobWatch, context: &CallContext, wait_s: Option
         if view.state.is_terminal() {
             return view;
         }
-        // What waits for its turn, or is handed back, is not started any more.
-        let is_queued = view.state == JobState::Queued;
-        let changed = tokio::select! {
-            changed = timeout_at(until, watch.changed()) => changed,
-            () = reached(&context.phase, Phase::Draining), if is_queued => return view,
-        };
-        match changed {
-            Ok(Ok(())) => {}
+        match timeout_at(until, next(&mut watch, context, &view)).await {
+            Ok(Next::State) => {}
+            Ok(Next::Leaving) => return Arc::clone(&watch.borrow()),
             Err(_patience_is_over) => return view,
-            Ok(Err(_job_engine_is_gone)) => {
-                let ended = timeout_at(until, after_the_restart(context, view.id)).await;
-                return ended.ok().flatten().unwrap_or(view);
-            }
+            Ok(Next::EngineGone) => match timeout_at(until, after_the_restart(context, view.id)).await {
+                Ok(Some(Found::Live(newer))) => watch = newer,
+                Ok(Some(Found::Stored(view))) => return Arc::new(*view),
+                Ok(None) | Err(_) => return view,
+            },
         }
     }
 }
 
-/// The job as the next life of the jobs manager left it: that gives every job of the last one an end before it answers
-/// anybody.
-async fn after_the_restart(context: &CallContext, id: JobId) -> Option<Arc<JobView>> {
+enum Next {
+    State,
+    /// The daemon stops; the job goes on after its restart, and cannot be waited for here.
+    Leaving,
+    EngineGone,
+}
+
+async fn next(watch: &mut JobWatch, context: &CallContext, view: &JobView) -> Next {
+    // What waits for its turn, or is handed back, is not started any more.
+    let is_queued = view.state == JobState::Queued;
+    tokio::select! {
+        biased;
+        changed = watch.changed() => changed.map_or(Next::EngineGone, |()| Next::State),
+        () = reached(&context.phase, Phase::Draining), if is_queued => Next::Leaving,
+        () = reached(&context.phase, Phase::Settling) => Next::Leaving,
+    }
+}
+
+/// The job as the next life of the jobs manager has it: that takes up every job of the last one before it answers anybody.
+async fn after_the_restart(context: &CallContext, id: JobId) -> Option<Found> {
     loop {
         let manager = context.handles.jobs.ready().await;
         let principal = context.principal.clone();
@@ -144,11 +149,12 @@ async fn after_the_restart(context: &CallContext, id: JobId) -> Option<Arc<JobVi
             // Still the last one, in its last moments.
             Err(AddressError::Closed { .. }) => {}
             Err(AddressError::Full { .. } | AddressError::Timeout { .. }) => return None,
-            Ok(_) => break,
+            Ok(Some(watch)) => return Some(Found::Live(watch)),
+            Ok(None) => break,
         }
     }
     let stored = context.handles.store.job(context.principal.clone(), id).await;
-    stored.ok().flatten().map(Arc::new)
+    stored.ok().flatten().map(|view| Found::Stored(Box::new(view)))
 }
 
 /// Runs ended of runs planned, and a sentence.
@@ -175,6 +181,9 @@ pub async fn answer(context: &CallContext, view: &JobView) -> Result<JobAnswer, 
     if !view.state.is_terminal() && *context.phase.borrow() != Phase::Serving {
         answer.hint = KEPT.to_owned();
     }
+    if view.state == JobState::Queued {
+        answer.queue = place(context, view.id).await;
+    }
     if view.counts.iter().any(|count| *count > 0) {
         let query = FindingsQuery {
             principal: context.principal.clone(),
@@ -192,6 +201,16 @@ pub async fn answer(context: &CallContext, view: &JobView) -> Result<JobAnswer, 
         answer.findings = convert::fitting(&page.findings, convert::json_bytes(&answer));
     }
     Ok(answer)
+}
+
+/// A manager that cannot say so now is no reason to say nothing.
+async fn place(context: &CallContext, job: JobId) -> Option<QueueAnswer> {
+    let principal = context.principal.clone();
+    let place = ask(context, |reply| JobsMessage::Place { principal, job, reply }).await.ok()??;
+    Some(QueueAnswer {
+        ahead: u32::try_from(place.ahead).unwrap_or(u32::MAX),
+        estimate_s: u32::try_from(place.estimate.as_secs()).unwrap_or(u32::MAX),
+    })
 }
 
 /// A link to the whole result.

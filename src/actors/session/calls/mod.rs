@@ -3,6 +3,7 @@
 pub mod table;
 mod tools;
 pub mod jobs;
+pub mod submit;
 mod scan;
 mod job_status;
 mod job_cancel;

@@ -3,18 +3,17 @@
 use rmcp::model::ContentBlock;
 
 use super::jobs;
-use crate::actors::jobs::{JobsMessage, SubmitError};
+use super::submit::{Wanted, submit};
 use crate::actors::session::call::{Call, CallContext, CallError, Hints};
-use crate::domain::admission::Refusal;
+use crate::domain::dedup::payload;
 use crate::domain::ids::ToolName;
 use crate::domain::job::JobRequest;
 use crate::protocol::api::{JobAnswer, ScanArguments};
 use crate::protocol::errors::WireError;
+use crate::store::keys::Key;
 
 /// Seconds a caller waits who does not say: a small tree is done by then, and no common client has given up.
 const WAIT_S_DEFAULT: u32 = 20;
-/// When to come back after a queue was full: about the time a job of a small tree takes.
-const QUEUE_RETRY: std::time::Duration = std::time::Duration::from_secs(10);
 
 pub struct Scan;
 
@@ -24,19 +23,20 @@ impl Call for Scan {
     const DESCRIPTION: &'static str = "Examines a source tree with every static analyser that applies (or those in `tools`) and returns \
         findings, worst first. Waits up to `wait_s` seconds; a scan that takes longer goes on, and its job id is returned: \
         then call job_status with that id. `conclusion` says what the result is worth: only `clean` means that \
-        everything was looked at and nothing found; after `incomplete`, see `runs` for what failed. The tree is read \
-        from a copy; nothing in it is executed or changed.";
+        everything was looked at and nothing found; after `incomplete`, see `runs` for what failed. A request that equals \
+        one under way, on the same content, shares its result. The tree is read from a copy; nothing in it is executed or \
+        changed.";
     const HINTS: Hints = Hints { read_only: true, destructive: false, idempotent: false, open_world: false };
     type Arguments = ScanArguments;
     type Answer = JobAnswer;
 
     async fn call(arguments: ScanArguments, context: CallContext) -> Result<JobAnswer, CallError> {
         let request = request(&arguments, &context).await?;
-        let principal = context.principal.clone();
-        let submitted =
-            jobs::ask(&context, |reply| JobsMessage::Submit { principal, request, reply }).await?;
-        let watch = submitted.map_err(refused)?;
-        let view = jobs::wait(watch, &context, Some(arguments.wait_s.unwrap_or(WAIT_S_DEFAULT))).await;
+        let key = arguments.idempotency_key.map(|name| Key { name, payload: payload(&request) });
+        let wanted = Wanted { request, key, fresh: arguments.fresh };
+        // The caller's interest lasts until he is answered: a client that cancels the call wants no job either.
+        let (found, _caller) = submit(&context, wanted).await?;
+        let view = found.wait(&context, Some(arguments.wait_s.unwrap_or(WAIT_S_DEFAULT))).await;
         jobs::answer(&context, &view).await
     }
 
@@ -64,7 +64,12 @@ async fn request(arguments: &ScanArguments, context: &CallContext) -> Result<Job
             format!("at most {} seconds are allowed here", deadlines.max_s),
         ));
     }
-    Ok(JobRequest { target: target.to_owned(), tools: tools(&arguments.tools, context)?, deadline_s })
+    Ok(JobRequest {
+        target: target.to_owned(),
+        tools: tools(&arguments.tools, context)?,
+        deadline_s,
+        attached: arguments.attached,
+    })
 }
 
 fn tools(asked: &[String], context: &CallContext) -> Result<Vec<ToolName>, CallError> {
@@ -76,18 +81,6 @@ fn tools(asked: &[String], context: &CallContext) -> Result<Vec<ToolName>, CallE
             let known: Vec<&str> = catalogue.iter().map(|manifest| manifest.name.0.as_str()).collect();
             let problem = format!("there is no tool of that name; there are {}", known.join(", "));
             Err(CallError::argument(format!("tools/{index}"), problem))
-        }
-    }
-}
-
-fn refused(error: SubmitError) -> CallError {
-    match error {
-        SubmitError::Refused(Refusal::Draining) => CallError::Wire(WireError::Draining),
-        SubmitError::Refused(refusal @ (Refusal::PrincipalQueueFull { .. } | Refusal::QueueFull { .. })) => {
-            CallError::Unavailable { what: refusal.to_string(), retry_after: QUEUE_RETRY }
-        }
-        SubmitError::NoRoom(_) | SubmitError::NotStored(_) => {
-            CallError::Unavailable { what: error.to_string(), retry_after: QUEUE_RETRY }
         }
     }
 }
