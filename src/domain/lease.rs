@@ -2,7 +2,7 @@
 //!
 //! A lease lives in memory, next to the one manager that grants it: within one life of the daemon a steady clock measures
 //! it, which no wall clock can (it jumps), and no renewal costs a write. Across lives it is void by construction: the
-//! store knows which boot a job was started in (`docs/decisions/0010-leases.md`).
+//! store knows which boot a job was started in (`docs/decisions/0011-leases.md`).
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn an_earlier_attempt_renews_nothing() {
-        let mut lease = Lease::granted(2, 0 * S);
+        let mut lease = Lease::granted(2, Duration::ZERO);
         lease.renew(1, 20 * S);
         assert!(lease.has_run_out(30 * S));
     }

@@ -142,7 +142,7 @@ pub enum JobsMessage {
     /// Try again to store what became of a job.
     Settle { job: JobId },
     /// What became of a job is stored, or something else was before.
-    Settled { job: JobId, stored: Result<Option<JobView>, StoreError> },
+    Settled { job: JobId, stored: Result<Option<Box<JobView>>, StoreError> },
     /// A job that was handed back has rested.
     Requeue { job: JobId },
     /// Look at deadlines and leases.

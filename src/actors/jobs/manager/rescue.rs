@@ -157,7 +157,7 @@ impl Jobs {
         context.spawn(async move {
             let stored = match store.record(job, fence, event, Vec::new()).await {
                 // Something else had reached the store before, and only the word of it was lost.
-                Ok(false) => store.job(principal, job).await,
+                Ok(false) => store.job(principal, job).await.map(|stored| stored.map(Box::new)),
                 Ok(true) | Err(StoreError::NoSuchJob(_)) => Ok(None),
                 Err(error) => Err(error),
             };
@@ -169,7 +169,7 @@ impl Jobs {
     pub(super) async fn settled(
         &mut self,
         job: JobId,
-        stored: Result<Option<JobView>, StoreError>,
+        stored: Result<Option<Box<JobView>>, StoreError>,
         context: &Context<JobsMessage>,
     ) {
         match stored {
@@ -183,13 +183,13 @@ impl Jobs {
         self.answer_drain();
     }
 
-    fn show_settlement(&mut self, job: JobId, stored: Option<JobView>, context: &Context<JobsMessage>) {
+    fn show_settlement(&mut self, job: JobId, stored: Option<Box<JobView>>, context: &Context<JobsMessage>) {
         let Some(live) = self.live.get_mut(&job) else { return };
         let Stage::Settling { event, pause } = std::mem::replace(&mut live.stage, Stage::Resting) else {
             return;
         };
         match stored {
-            Some(stored) => drop(live.view.send_replace(std::sync::Arc::new(stored))),
+            Some(stored) => drop(live.view.send_replace(std::sync::Arc::from(stored))),
             None => live.publish(event),
         }
         self.admission.ended(job);
