@@ -32,6 +32,11 @@ pub fn point(name: &'static str) {
 #[inline(always)]
 pub const fn point(_: &'static str) {}
 
+/// Whether what is named must not happen: `PROCTOR_MUTE=NAME` in the environment of a test build.
+pub fn is_muted(name: &str) -> bool {
+    cfg!(feature = "fault-injection") && std::env::var("PROCTOR_MUTE").is_ok_and(|muted| muted == name)
+}
+
 #[cfg(feature = "fault-injection")]
 use doom::asked;
 

@@ -115,6 +115,7 @@ impl Plan<'_> {
         let running = RunningJobs::default();
         let arguments = JobsArguments {
             limits,
+            lease: self.config.jobs.lease,
             tries: Tries {
                 attempts_max: self.config.jobs.attempts_max,
                 deaths_max: self.config.jobs.daemon_deaths_max,

@@ -97,6 +97,8 @@ pub struct Jobs {
     pub deadline: Duration,
     #[serde(rename = "deadline_max_s", deserialize_with = "seconds")]
     pub deadline_max: Duration,
+    #[serde(rename = "lease_s", deserialize_with = "seconds")]
+    pub lease: Duration,
     pub attempts_max: u32,
     pub daemon_deaths_max: u32,
     /// 0: one per core of the host.

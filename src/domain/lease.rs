@@ -6,10 +6,13 @@
 
 use std::time::Duration;
 
-/// How long a holder may be silent. Three renewals, and longer than a store that hiccups is waited for.
-pub const LEASE: Duration = Duration::from_secs(30);
+/// Renewals in the time of one lease: two may be late.
+const RENEWALS: u32 = 3;
+
 /// How often a holder says that it is there.
-pub const RENEW_EVERY: Duration = Duration::from_secs(10);
+pub fn renew_every(lease: Duration) -> Duration {
+    lease / RENEWALS
+}
 
 /// Who may change a job: the holder of one attempt, or somebody who speaks for the job as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,17 +37,18 @@ impl Fence {
 pub struct Lease {
     /// The attempt it is for: an earlier holder cannot renew the lease of a later one.
     attempt: u32,
+    length: Duration,
     until: Duration,
 }
 
 impl Lease {
-    pub fn granted(attempt: u32, now: Duration) -> Self {
-        Self { attempt, until: now.saturating_add(LEASE) }
+    pub fn granted(attempt: u32, now: Duration, length: Duration) -> Self {
+        Self { attempt, length, until: now.saturating_add(length) }
     }
 
     pub fn renew(&mut self, attempt: u32, now: Duration) {
         if attempt == self.attempt {
-            self.until = now.saturating_add(LEASE);
+            self.until = now.saturating_add(self.length);
         }
     }
 
@@ -61,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_holder_that_renews_keeps_it_and_one_that_is_silent_loses_it() {
-        let mut lease = Lease::granted(1, 5 * S);
+        let mut lease = Lease::granted(1, 5 * S, 30 * S);
         lease.renew(1, 20 * S);
         assert!(!lease.has_run_out(49 * S));
         assert!(lease.has_run_out(50 * S));
@@ -69,7 +73,7 @@ mod tests {
 
     #[test]
     fn an_earlier_attempt_renews_nothing() {
-        let mut lease = Lease::granted(2, Duration::ZERO);
+        let mut lease = Lease::granted(2, Duration::ZERO, 30 * S);
         lease.renew(1, 20 * S);
         assert!(lease.has_run_out(30 * S));
     }

@@ -36,9 +36,16 @@ async fn assert_kept(served: &Served, acknowledged: &[JobAnswer]) {
     }
 }
 
+/// Scans after which the failures must be over.
+const SCANS_MAX: usize = 200;
+
 /// From its `from`th on, `count` fsyncs of the store's thread fail.
 async fn fsync_fails(from: u32, count: u32) -> String {
     let disk = Disk::new(64 << 20);
+    // The schema is made before: how many fsyncs that takes is none of this test's business.
+    let mut first = disk.serve(&[], &[]).ready().await;
+    first.signal(Signal::SIGTERM);
+    first.ended();
     let until = from + count - 1;
     let inject = format!("inject=fsync,fdatasync:error=EIO:when={from}..{until}");
     let trace = disk.home.path().join("trace").to_str().unwrap().to_owned();
@@ -58,7 +65,11 @@ async fn fsync_fails(from: u32, count: u32) -> String {
     let mut served = disk.serve(&[], &strace).ready().await;
     let mut client = served.client().await;
     let (mut acknowledged, mut refused, mut failed) = (Vec::<JobAnswer>::new(), 0, 0);
-    for _ in 0..SCANS {
+    let injected = || std::fs::read_to_string(&trace).unwrap_or_default().matches("(INJECTED)").count();
+    let mut scans = 0;
+    // At least so many, and for as long as the disk fails: recovery is measured from when it works again.
+    while scans < SCANS || (injected() < count as usize && scans < SCANS_MAX) {
+        scans += 1;
         match scan(&mut client, &disk, "finds").await {
             Ok(job) if job.state == "done" => acknowledged.push(job),
             // Its own writes met the failure for longer than they are tried.

@@ -49,6 +49,10 @@ mod hostile_tree;
 #[cfg(feature = "fault-injection")]
 mod crash;
 mod queue;
+mod dedup;
+mod wishes;
+#[cfg(feature = "fault-injection")]
+mod rescue;
 mod deadlines;
 mod drain;
 mod notify;

@@ -14,6 +14,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -32,7 +33,7 @@ use crate::actors::store::Store;
 use crate::actors::supervise::SupervisorSlot;
 use crate::domain::ids::{JobId, RunId};
 use crate::domain::job::{Ended, JobEvent, JobState, JobView, RunState};
-use crate::domain::lease::{Fence, RENEW_EVERY};
+use crate::domain::lease::{Fence, renew_every};
 use crate::domain::outcome::{Coverage, FailureReason, GAPS_NAMED_MAX, Gap, Outcome};
 use crate::faults;
 use crate::store::StoreError;
@@ -56,6 +57,8 @@ pub struct Shop {
 pub struct JobArguments {
     pub id: JobId,
     pub deadline: Instant,
+    /// How long the job's actor may be silent.
+    pub lease: Duration,
     pub view: watch::Sender<Arc<JobView>>,
     pub cancel: CancellationToken,
     pub shop: Arc<Shop>,
@@ -141,7 +144,7 @@ impl Server for Job {
             .address()
             .post(JobMessage::Begin)
             .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
-        context.send_after(RENEW_EVERY, JobMessage::Renew);
+        context.send_after(renew_every(arguments.lease), JobMessage::Renew);
         let attempt = arguments.view.borrow().attempt + 1;
         Ok(Self { arguments, attempt, runs, stage: Stage::Copying, _departure: departure })
     }
@@ -170,10 +173,12 @@ impl Job {
     }
 
     fn renew(&self, context: &Context<JobMessage>) {
-        let message = JobsMessage::Renew { job: self.arguments.id, attempt: self.attempt };
-        // A manager that is gone takes this actor along.
-        drop(self.arguments.jobs.post(message));
-        context.send_after(RENEW_EVERY, JobMessage::Renew);
+        let JobArguments { id, jobs, lease, .. } = &self.arguments;
+        if !faults::is_muted("job.renew") {
+            // A manager that is gone takes this actor along.
+            drop(jobs.post(JobsMessage::Renew { job: *id, attempt: self.attempt }));
+        }
+        context.send_after(renew_every(*lease), JobMessage::Renew);
     }
 
     /// Stored first, shown after: whoever sees a state finds it in the store. Says whether it changed anything.

@@ -61,6 +61,8 @@ pub type JobWatch = watch::Receiver<Arc<JobView>>;
 pub struct JobsArguments {
     pub limits: Limits,
     pub tries: Tries,
+    /// How long a job's actor may be silent.
+    pub lease: Duration,
     pub capacity: Weight,
     pub shop: Arc<Shop>,
     pub running: RunningJobs,
@@ -183,6 +185,7 @@ pub struct Jobs {
     admission: Admission,
     running_max: usize,
     tries: Tries,
+    lease: Duration,
     pace: Pace,
     slots: Slots,
     asking: HashMap<RunId, Reply<RunSlot>>,
@@ -205,7 +208,7 @@ impl Server for Jobs {
     type Arguments = JobsArguments;
 
     async fn init(arguments: JobsArguments, context: &Context<JobsMessage>) -> Result<Self, StartError> {
-        let JobsArguments { limits, tries, capacity, shop, running, room } = arguments;
+        let JobsArguments { limits, tries, lease, capacity, shop, running, room } = arguments;
         // Whatever ran in an earlier life is dead, and the store still shows it as running.
         let waiting = shop.store.recover(tries).await.map_err(|error| {
             StartError::Transient(format!("the store cannot be asked for old jobs: {error}"))
@@ -214,6 +217,7 @@ impl Server for Jobs {
             admission: Admission::new(limits),
             running_max: limits.running,
             tries,
+            lease,
             pace: Pace::default(),
             slots: Slots::new(capacity),
             asking: HashMap::new(),
@@ -353,11 +357,12 @@ impl Jobs {
             let Some(live) = self.live.get_mut(&job) else {
                 continue;
             };
-            let lease = Lease::granted(live.attempt() + 1, self.began.elapsed());
+            let lease = Lease::granted(live.attempt() + 1, self.began.elapsed(), self.lease);
             live.stage = Stage::UnderWay { since: Instant::now(), lease, taken_down: None };
             let arguments = JobArguments {
                 id: job,
                 deadline: live.deadline,
+                lease: self.lease,
                 view: live.view.clone(),
                 cancel: live.cancel.clone(),
                 shop: Arc::clone(&self.shop),
