@@ -1,7 +1,7 @@
 //! Who a finding is, when lines shift: our own stable fingerprint and the line hash that GitHub code scanning matches
 //! alerts by. Pure: the source is handed in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
@@ -52,6 +52,14 @@ pub fn stamp(mut findings: Vec<Finding>, mut source: impl FnMut(&str) -> Option<
         let line_hash = text.and_then(|text| text.line_hash(line));
         stamped.push(Stamped { finding, line_hash });
     }
+    stamped
+}
+
+/// What several calls of one tool found, as one: in the same order, each identity once.
+pub fn merge(mut stamped: Vec<Stamped>) -> Vec<Stamped> {
+    stamped.sort_by(|a, b| sort_key(&a.finding).cmp(&sort_key(&b.finding)));
+    let mut seen = HashSet::new();
+    stamped.retain(|stamped| seen.insert(stamped.finding.fingerprint.clone()));
     stamped
 }
 

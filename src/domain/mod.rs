@@ -15,6 +15,7 @@ pub mod pace;
 pub mod slots;
 pub mod space;
 pub mod deadline;
+pub mod bisect;
 pub mod outcome;
 pub mod severity;
 pub mod verdict;

@@ -69,7 +69,7 @@ impl Manifest {
         self.call(&self.run.args, places, files, environment)
     }
 
-    /// The command line of a run over some of the files; `None` when the tool cannot be run so.
+    /// The command line of a run over some of the files; `None` unless [`Manifest::takes_files`].
     ///
     /// # Errors
     /// As [`Manifest::invocation`].
@@ -79,7 +79,7 @@ impl Manifest {
         files: &BTreeSet<String>,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Option<Result<Invocation, InvocationError>> {
-        let arguments = self.run.args_for_files.as_deref()?;
+        let arguments = self.run.for_files()?;
         Some(self.call(arguments, places, files, environment))
     }
 

@@ -65,9 +65,12 @@ pub struct Run {
     /// Whether every file is a call of its own: for tools to which two files together mean something else.
     pub call_per_file: bool,
     pub args: Vec<Argument>,
-    /// For a run on some of the files, after one file has brought the tool down; `None` for a tool that makes sense of
-    /// the whole only, or takes no list.
+    /// For a run on some of the files, after one file has brought the tool down; `None` for a tool that takes no list, or
+    /// takes one always. Read through [`Manifest::invocation_for_files`].
     pub args_for_files: Option<Vec<Argument>>,
+    /// Whether what it says of one file depends on the others: then what it says of a part of the files is no part of
+    /// what it says of all.
+    pub across_files: bool,
     pub cwd: Cwd,
     /// Names of the daemon's environment variables that are passed on.
     pub pass_env: Vec<String>,
@@ -294,7 +297,20 @@ pub enum InstallKind {
     Go,
 }
 
+impl Run {
+    /// The arguments for a run on some of the files; `None` when the tool knows directories only.
+    pub(super) fn for_files(&self) -> Option<&[Argument]> {
+        let takes_files = self.args.iter().any(|argument| matches!(argument, Argument::PerFile(_)));
+        self.args_for_files.as_deref().or_else(|| takes_files.then_some(self.args.as_slice()))
+    }
+}
+
 impl Manifest {
+    /// Whether the tool can be run on some of the files of a target.
+    pub fn takes_files(&self) -> bool {
+        self.run.for_files().is_some()
+    }
+
     /// The files of a target that are this tool's business. Paths are relative to the target's root.
     pub fn expected<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
         let paths = paths.into_iter().filter(|path| self.applies_to(path));

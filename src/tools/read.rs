@@ -122,6 +122,7 @@ fn run(table: Reader<'_>) -> Option<Run> {
     let call_per_file = table.maybe("call_per_file", as_bool).unwrap_or(false);
     let args = table.required("args", as_list(as_argument));
     let args_for_files = table.maybe("args_for_files", as_list(as_argument));
+    let across_files = table.maybe("across_files", as_bool).unwrap_or(false);
     let cwd = table.required(
         "cwd",
         as_word(&[("neutral", Cwd::Neutral), ("target", Cwd::Target), ("rules", Cwd::Rules)]),
@@ -133,7 +134,7 @@ fn run(table: Reader<'_>) -> Option<Run> {
         env.extend(entries.into_iter().map(|(name, value)| (name.to_owned(), value)));
     }
     table.finish();
-    Some(Run { program, call_per_file, args: args?, args_for_files, cwd: cwd?, pass_env, env })
+    Some(Run { program, call_per_file, args: args?, args_for_files, across_files, cwd: cwd?, pass_env, env })
 }
 
 fn as_argument(value: &Value) -> Result<Argument, String> {

@@ -56,3 +56,4 @@ mod rescue;
 mod deadlines;
 mod drain;
 mod notify;
+mod poison;

@@ -1,8 +1,8 @@
-//! The calls of one run: a tool is called once, unless it takes a file at a time. Each call's process and report are
-//! held to the stages of what is left of the job's time.
+//! One call of a tool within a run: its process and the reading of its report, held to the stages of what is left of the
+//! job's time. Which calls a run makes is said by [`super::isolate`].
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -12,13 +12,10 @@ use super::job::JobMessage;
 use super::run::failed;
 use super::run_slot::RunSlot;
 use crate::actors::mailbox::Address;
-use crate::domain::deadline::Remainder;
+use crate::domain::deadline::{EndedBy, Remainder};
 use crate::domain::ids::RunId;
 use crate::domain::job::RunState;
-use crate::domain::outcome::{FailureReason, GAPS_NAMED_MAX, Outcome};
-
-/// Calls of one run, for a tool that is called once per file: past it the target is no project but a collection.
-const CALLS_MAX: usize = 100;
+use crate::domain::outcome::FailureReason;
 
 /// What every call of one run works with.
 pub(super) struct Calls {
@@ -47,48 +44,23 @@ impl Progress {
 }
 
 impl Calls {
-    pub(super) async fn fulfil(&self, order: &Order) -> Executed {
-        let calls = match calls_of(order) {
-            Ok(calls) => calls,
-            Err(outcome) => return Executed::nothing_read(order, outcome),
-        };
-        let mut whole: Option<Executed> = None;
-        for call in calls {
-            let executed = self.call(call).await;
-            let makes_a_statement = matches!(executed.outcome, Outcome::Findings { .. } | Outcome::Clean);
-            if !makes_a_statement {
-                return Executed {
-                    elapsed: executed.elapsed,
-                    ..Executed::nothing_read(order, executed.outcome)
-                };
-            }
-            whole = Some(match whole.take() {
-                Some(before) => and(before, executed),
-                None => executed,
-            });
-        }
-        whole.unwrap_or_else(|| {
-            Executed::nothing_read(order, failed(FailureReason::Internal, "the run had no call"))
-        })
-    }
-
-    /// One call: its process, then its report. Over by the deadline, whatever hangs.
-    async fn call(&self, order: Order) -> Executed {
-        let limits = order.manifest.limits;
+    /// One call that may take `limit` of its own: its process, then its report. Over by the deadline, whatever hangs.
+    pub(super) async fn call(&self, order: Order, limit: Duration) -> (Executed, EndedBy) {
         let left = Remainder::of(self.deadline.saturating_duration_since(Instant::now()));
-        let stages = left.divide(limits.wall, self.workplace.grace);
+        let stages = left.divide(limit, self.workplace.grace);
         self.progress.moved(RunState::Running);
         let process = execute::run_tool(&order, &self.workplace, stages, self.cancel.clone());
         // A process that hangs in the kernel outlives SIGKILL. Dropped, it is buried in the background.
         let Ok(finished) = timeout_at(self.deadline, process).await else {
             let detail = "the tool was killed and is not gone: it hangs in the kernel";
-            return Executed::nothing_read(&order, failed(FailureReason::TimedOut, detail));
+            let outcome = failed(FailureReason::TimedOut, detail);
+            return (Executed::nothing_read(&order, outcome), EndedBy::Deadline);
         };
         self.progress.moved(RunState::Parsing);
-        self.judge(order, finished).await
+        self.judge(order, finished, stages.ended_by).await
     }
 
-    async fn judge(&self, order: Order, finished: Finished) -> Executed {
+    async fn judge(&self, order: Order, finished: Finished, ended_by: EndedBy) -> (Executed, EndedBy) {
         let elapsed = finished.elapsed();
         let (of_call, workplace, slot) = (order.clone(), Arc::clone(&self.workplace), Arc::clone(&self.slot));
         let judged = within(self.deadline, move || {
@@ -96,51 +68,19 @@ impl Calls {
             drop(slot);
             executed
         });
-        let (reason, detail) = match judged.await {
-            Ok(executed) => return executed,
-            Err(Undone::Late) => (
-                FailureReason::TimedOut,
-                "the job's time was over before the report of this tool was read to its end",
-            ),
+        let (reason, detail, ended_by) = match judged.await {
+            Ok(executed) => return (executed, ended_by),
+            Err(Undone::Late) => {
+                let detail = "the job's time was over before the report of this tool was read to its end";
+                (FailureReason::TimedOut, detail, EndedBy::Deadline)
+            }
             Err(Undone::Panicked(panic)) => {
                 tracing::error!(run = %self.progress.run, panic, "reading a report failed");
-                (FailureReason::Internal, "proctor failed while it read the report of this tool")
+                (FailureReason::Internal, "proctor failed while it read the report of this tool", ended_by)
             }
         };
-        Executed { elapsed, ..Executed::nothing_read(&order, failed(reason, detail)) }
+        (Executed { elapsed, ..Executed::nothing_read(&order, failed(reason, detail)) }, ended_by)
     }
-}
-
-/// The calls that fulfil an order: one, unless the tool takes a file at a time.
-fn calls_of(order: &Order) -> Result<Vec<Order>, Outcome> {
-    if !order.manifest.run.call_per_file {
-        return Ok(vec![order.clone()]);
-    }
-    if order.expected.len() > CALLS_MAX {
-        let detail = format!(
-            "the target has {} files for this tool, at most {CALLS_MAX} are taken",
-            order.expected.len()
-        );
-        return Err(failed(FailureReason::TargetUnreadable, &detail));
-    }
-    let one = |file: &String| Order { expected: BTreeSet::from([file.clone()]), ..order.clone() };
-    Ok(order.expected.iter().map(one).collect())
-}
-
-/// Two calls of one run, both of which made a statement.
-fn and(mut before: Executed, next: Executed) -> Executed {
-    before.findings.extend(next.findings);
-    before.outcome = match u32::try_from(before.findings.len()).unwrap_or(u32::MAX) {
-        0 => Outcome::Clean,
-        count => Outcome::Findings { count },
-    };
-    before.coverage.expected += next.coverage.expected;
-    before.coverage.examined += next.coverage.examined;
-    before.coverage.missed += next.coverage.missed;
-    before.coverage.gaps.extend(next.coverage.gaps);
-    before.coverage.gaps.truncate(GAPS_NAMED_MAX);
-    before.elapsed += next.elapsed;
-    before
 }
 
 /// Why blocking work gave nothing.
@@ -164,7 +104,6 @@ async fn within<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-    use std::time::Duration;
 
     use super::*;
 

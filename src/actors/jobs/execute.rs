@@ -54,6 +54,8 @@ pub struct Order {
     pub snapshot: Arc<Snapshot>,
     /// The files that are the tool's business. Not empty.
     pub expected: BTreeSet<String>,
+    /// Whether these are not all that the snapshot has for it.
+    pub is_part: bool,
 }
 
 /// What came of an order.
@@ -150,8 +152,13 @@ fn prepare(
         bin_dirs: program.bin_dirs.clone(),
     };
     let environment = |name: &str| -> Option<OsString> { std::env::var_os(name) };
-    let invocation =
-        manifest.invocation(&places, &order.expected, environment).map_err(|error| error.to_string())?;
+    let invocation = if order.is_part {
+        let part = manifest.invocation_for_files(&places, &order.expected, environment);
+        part.ok_or_else(|| format!("{} cannot be run on a part of the files", manifest.name))?
+    } else {
+        manifest.invocation(&places, &order.expected, environment)
+    };
+    let invocation = invocation.map_err(|error| error.to_string())?;
     let mut command = Command::new(program.path, scratch.path());
     command.args = invocation.args;
     command.env = invocation.env;

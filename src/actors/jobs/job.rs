@@ -320,7 +320,7 @@ impl Job {
             id: *id,
             run,
             attempt: self.attempt,
-            order: Order { manifest, snapshot: Arc::clone(snapshot), expected },
+            order: Order { manifest, snapshot: Arc::clone(snapshot), expected, is_part: false },
             deadline: *deadline,
             cancel: cancel.clone(),
             workplace: Arc::clone(&shop.workplace),

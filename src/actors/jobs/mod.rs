@@ -12,8 +12,8 @@
 //! (moved, ended); everybody → store. Nobody waits for an answer from above while answering a question from above.
 //!
 //! Reading order: [`target`] (what may be examined), [`snapshot`] (what tools are shown), [`plan`] (who reads what),
-//! [`execute`] (one tool from command line to verdict), `calls` (the calls of one
-//! run, each within its time), then the actors [`run`], [`job`], [`manager`].
+//! [`execute`] (one tool from command line to verdict), `calls` (one
+//! call within its time), `isolate` (which calls a run makes), then the actors [`run`], [`job`], [`manager`].
 
 pub mod target;
 pub mod snapshot;
@@ -21,6 +21,7 @@ pub mod plan;
 pub mod execute;
 mod run_slot;
 mod calls;
+mod isolate;
 pub mod run;
 pub mod job;
 pub mod running;
