@@ -15,6 +15,7 @@ pub mod process;
 pub mod installer;
 pub mod store;
 pub mod space;
+pub mod retention;
 pub mod jobs;
 pub mod handles;
 pub mod session;

@@ -1,7 +1,13 @@
 //! The rows of the daemon's own upkeep, beside its jobs: who watches the disk and keeps the database within bounds.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::retention::{Retention, RetentionArguments};
 use super::rows::Plan;
 use super::space::{Space, SpaceArguments};
+use super::store::Store;
 use super::supervise::{Backoff, ChildSpec};
 use crate::config;
 use crate::domain::space::Limits;
@@ -14,7 +20,17 @@ pub(super) fn limits(storage: &config::Storage) -> Limits {
 impl Plan<'_> {
     /// Under `services`: a crash of one is no other's business.
     pub(super) fn upkeep(&self) -> Vec<ChildSpec> {
-        vec![self.space()]
+        vec![self.space(), self.retention()]
+    }
+
+    fn retention(&self) -> ChildSpec {
+        let arguments = RetentionArguments {
+            keep: self.config.retention,
+            store: Store::new(self.doors.store.clone()),
+            room: self.doors.room.clone(),
+            clock: Arc::new(Timestamp::now),
+        };
+        ChildSpec::server::<Retention>("retention", move || arguments.clone()).backoff(Backoff::MANAGER)
     }
 
     fn space(&self) -> ChildSpec {

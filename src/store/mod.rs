@@ -3,7 +3,7 @@
 //!
 //! Reading order: [`lock`] (one daemon per directory), [`open`] (a file that can be trusted) with its [`log`], [`schema`], then the
 //! tables: [`jobs`], [`findings`] with its [`cursor`], [`events`], [`keys`], and [`record`], which changes them together; [`recover`] is what a
-//! start finds and decides.
+//! start finds and decides, [`retention`] how ended jobs go.
 
 pub mod error;
 pub mod lock;
@@ -17,5 +17,6 @@ pub mod events;
 pub mod keys;
 pub mod record;
 pub mod recover;
+pub mod retention;
 
 pub use error::{Fault, FaultKind, StoreError};

@@ -123,6 +123,8 @@ pub fn reader(path: &Path) -> Result<Connection, OpenError> {
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     tune(connection)?;
+    // Of a new file only: what retention deletes goes back to the disk, page by page.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     // FULL: with WAL, NORMAL loses the last commits when power is cut, and an acknowledgement is a promise.
     connection.pragma_update(None, "synchronous", "FULL")?;

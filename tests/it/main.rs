@@ -19,6 +19,7 @@ mod store_world;
 mod disk_world;
 mod disk;
 mod corruption;
+mod retention;
 mod process_world;
 mod process;
 mod process_output;

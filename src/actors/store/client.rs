@@ -21,6 +21,7 @@ use crate::store::jobs::{self, JobsCursor, JobsPage};
 use crate::store::keys::{self, Key, Known};
 use crate::store::record::{self, LetIn, Record, Submission};
 use crate::store::recover;
+use crate::store::retention::{self, Due, Policy, Step};
 use crate::store::{StoreError, findings::export};
 
 /// Longest wait for a write. A group takes milliseconds; a disk that takes seconds is about to fail.
@@ -188,6 +189,16 @@ impl Store {
             Ok(())
         })
         .await
+    }
+
+    /// What may be deleted under this policy now.
+    pub async fn due(&self, policy: Policy) -> Result<Due, StoreError> {
+        self.read(move |connection| retention::due(connection, &policy)).await
+    }
+
+    /// One bounded step of what is due.
+    pub async fn sweep(&self, due: Due) -> Result<Step, StoreError> {
+        self.write(move |connection| retention::step(connection, &due)).await
     }
 
     async fn write<T: Send + 'static>(
