@@ -49,7 +49,9 @@ impl OpenError {
         match self {
             Self::Corrupt { .. } => Some(Fault { kind: FaultKind::Damaged, why: self.to_string() }),
             Self::Io { .. } => Some(Fault { kind: FaultKind::Io, why: self.to_string() }),
-            Self::Sql { source, .. } => Fault::of(source),
+            Self::Sql { source, .. } | Self::Schema { source: MigrationError::Failed { source, .. }, .. } => {
+                Fault::of(source)
+            }
             Self::SqliteTooOld { .. } | Self::Schema { .. } => None,
         }
     }

@@ -101,7 +101,7 @@ async fn fsync_fails(from: u32, count: u32) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_fsync_fails_nothing_acknowledged_is_lost_and_the_daemon_recovers_by_itself() {
     // In the first scan, between scans, and for so long that a scan gives up.
-    for (from, count) in [(8, 1), (14, 3), (20, 24)] {
+    for (from, count) in [(18, 1), (26, 3), (34, 24)] {
         println!("fsync {from}, {count} times: {}", fsync_fails(from, count).await);
     }
 }

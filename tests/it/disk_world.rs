@@ -21,6 +21,9 @@ const POLL: Duration = Duration::from_millis(10);
 /// Longest start of the daemon, under strace on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
+/// Looks at the free space before it can be taken.
+const FILL_TRIES: u32 = 1_000;
+
 /// The disk and the home beside it, with a target and the three tools of [`cli_scan::world`].
 pub struct Disk {
     pub home: Home,
@@ -56,13 +59,16 @@ impl Disk {
         root.join(self.mount.strip_prefix("/").unwrap()).join(name)
     }
 
-    /// Takes all that is free, at once.
+    /// Takes all that is free, at once. Looks again when somebody wrote meanwhile.
     pub fn fill(&self) {
-        let disk = nix::sys::statvfs::statvfs(&self.at("")).unwrap();
-        let free = disk.blocks_available() * disk.fragment_size();
         let filler = File::create(self.at("filler")).unwrap();
         let whole = nix::fcntl::FallocateFlags::empty();
-        nix::fcntl::fallocate(&filler, whole, 0, i64::try_from(free).unwrap()).unwrap();
+        let taken = (0..FILL_TRIES).find_map(|_| {
+            let disk = nix::sys::statvfs::statvfs(&self.at("")).unwrap();
+            let free = disk.blocks_available() * disk.fragment_size();
+            nix::fcntl::fallocate(&filler, whole, 0, i64::try_from(free).unwrap()).ok()
+        });
+        taken.expect("the free space can be taken");
     }
 
     pub fn free(&self) {

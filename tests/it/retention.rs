@@ -13,9 +13,10 @@ use proctor::actors::space::Room;
 use proctor::config;
 use proctor::domain::ids::{BootId, JobId};
 use proctor::domain::job::{JobEvent, JobState};
+use proctor::domain::lease::Fence;
 use proctor::domain::outcome::Outcome;
 use proctor::store::open::{self, DATABASE};
-use proctor::store::record::{self, Record};
+use proctor::store::record::{self, Record, Submission};
 use rusqlite::Connection;
 
 use crate::store_world::{Life, findings, new_job, of_job, principal, random, run_ended, waiting};
@@ -39,7 +40,7 @@ fn now() -> Timestamp {
 /// A job that ended `age` ago, or has not.
 fn job(connection: &Connection, age: Option<SignedDuration>, count: u32) -> JobId {
     let job = new_job("/t");
-    record::submit(connection, &job).unwrap();
+    record::submit(connection, &Submission::alone(job.clone())).unwrap();
     let run = waiting("alpha");
     let found = findings("alpha", count, 3);
     let ended = run_ended(run.id, &found);
@@ -51,7 +52,7 @@ fn job(connection: &Connection, age: Option<SignedDuration>, count: u32) -> JobI
         events.push((end, vec![]));
     }
     for (event, findings) in events {
-        let record = Record { job: job.id, event, findings, at: now().to_string() };
+        let record = Record { job: job.id, fence: Fence::Any, event, findings, at: now().to_string() };
         assert!(record::record(connection, &record).unwrap());
     }
     job.id
@@ -106,11 +107,11 @@ async fn sweep(life: &Life, keep: config::Retention) -> Duration {
     };
     let actor = spawn::<Retention>(arguments).await.unwrap();
     let probe = new_job("/probe");
-    life.store.submit(probe.clone()).await.unwrap();
+    life.store.submit(Submission::alone(probe.clone())).await.unwrap();
     let mut longest = Duration::ZERO;
     while !life.store.due(policy.clone()).await.unwrap().is_nothing() {
         let began = Instant::now();
-        life.store.record(probe.id, JobEvent::Started, vec![]).await.unwrap();
+        life.store.record(probe.id, Fence::Any, JobEvent::Started, vec![]).await.unwrap();
         longest = longest.max(began.elapsed());
         tokio::time::sleep(WRITE_EACH).await;
     }

@@ -62,14 +62,19 @@ impl Store {
     pub async fn submit(&self, submission: Submission) -> Result<LetIn, StoreError> {
         let submission = Arc::new(submission);
         let mut pause = RECORD_PAUSE;
+        let mut unknown = None;
         for _ in 1..RECORD_TRIES {
             match self.submit_once(&submission).await {
-                Err(StoreError::Unknown { .. }) => sleep(pause).await,
+                Err(StoreError::Unknown { why }) => unknown = Some(why),
+                // A refusal says nothing of the try before it.
+                Err(StoreError::Disk(_)) if unknown.is_some() => {}
                 answered => return answered,
             }
+            sleep(pause).await;
             pause *= 2;
         }
-        self.submit_once(&submission).await
+        let answered = self.submit_once(&submission).await;
+        answered.map_err(|error| unknown.map_or(error, |why| StoreError::Unknown { why }))
     }
 
     async fn submit_once(&self, submission: &Arc<Submission>) -> Result<LetIn, StoreError> {

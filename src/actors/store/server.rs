@@ -24,7 +24,7 @@ use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::domain::ids::BootId;
 use crate::store::lock::{Lock, LockError};
 use crate::store::open::{self, DATABASE, OpenError};
-use crate::store::{StoreError, record};
+use crate::store::{FaultKind, StoreError, record};
 
 /// Requests that wait in the mailbox; handling one is a push onto a thread's queue.
 const MAILBOX_LIMIT: usize = 256;
@@ -196,15 +196,17 @@ enum ThreadError {
     Thread(#[from] io::Error),
 }
 
+/// Another program's lock, a full or failing disk, too many open files: all of them pass.
 fn start_error(error: ThreadError) -> StartError {
     let why = error.to_string();
-    match error {
-        // Another program's lock, a full disk or too many open files pass.
-        ThreadError::Open(OpenError::Sql { .. } | OpenError::Io { .. })
-        | ThreadError::Boot(_)
-        | ThreadError::Thread(_) => StartError::Transient(why),
-        ThreadError::Open(_) => StartError::Permanent(why),
-    }
+    let passes = match &error {
+        ThreadError::Boot(_) | ThreadError::Thread(_) => true,
+        ThreadError::Open(error) => match error.fault() {
+            Some(fault) => fault.kind != FaultKind::Damaged,
+            None => matches!(error, OpenError::Sql { .. }),
+        },
+    };
+    if passes { StartError::Transient(why) } else { StartError::Permanent(why) }
 }
 
 #[cfg(test)]
