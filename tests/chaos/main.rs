@@ -19,9 +19,13 @@ mod oracle;
 
 mod cancel;
 mod overload;
+mod fair;
 mod flood;
 mod soak;
 mod kill;
+mod dedup;
+mod drain;
+mod budget;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -45,9 +49,13 @@ type Scenario = (&'static str, fn(Plan) -> Running);
 const SCENARIOS: &[Scenario] = &[
     ("cancel", |plan| Box::pin(cancel::run(plan))),
     ("overload", |plan| Box::pin(overload::run(plan))),
+    ("fair", |plan| Box::pin(fair::run(plan))),
     ("flood", |plan| Box::pin(flood::run(plan))),
     ("soak", |plan| Box::pin(soak::run(plan))),
     ("kill", |plan| Box::pin(kill::run(plan))),
+    ("dedup", |plan| Box::pin(dedup::run(plan))),
+    ("drain", |plan| Box::pin(drain::run(plan))),
+    ("budget", |plan| Box::pin(budget::run(plan))),
 ];
 
 fn main() -> ExitCode {

@@ -30,7 +30,7 @@ const GOODPUT_MIN: f64 = 0.9;
 const REFUSAL_MAX: Duration = Duration::from_millis(10);
 const NORMAL_WITHIN: Duration = Duration::from_secs(5);
 /// Daemon's jobs that ended as jobs should.
-const DONE: &str = "proctor_jobs_total{state=\"done\"}";
+pub const DONE: &str = "proctor_jobs_total{state=\"done\"}";
 
 /// What became of submits.
 #[derive(Default)]
@@ -124,7 +124,7 @@ async fn one_job(world: &World, served: &Served) -> Result<Duration, ClientError
 }
 
 /// Jobs per second while the queue is never empty.
-async fn peak(world: &World, served: &Served, span: Duration) -> f64 {
+pub async fn peak(world: &World, served: &Served, span: Duration) -> f64 {
     let end = Instant::now() + WARM_UP + span;
     let feeding = (0..PATIENT).map(|_| async {
         let mut client = served.client().await;
@@ -138,9 +138,13 @@ async fn peak(world: &World, served: &Served, span: Duration) -> f64 {
         }
     });
     let counting = async {
+        // Not before there is work for every place.
+        while served.metric("proctor_jobs_waiting").await == 0.0 && Instant::now() < end {
+            tokio::time::sleep(PATIENCE).await;
+        }
         tokio::time::sleep(WARM_UP).await;
         let (before, began) = (served.metric(DONE).await, Instant::now());
-        tokio::time::sleep(span).await;
+        tokio::time::sleep_until(end.into()).await;
         (served.metric(DONE).await - before) / began.elapsed().as_secs_f64()
     };
     tokio::join!(join_all(feeding), counting).1

@@ -139,9 +139,9 @@ const ROOMY: &[&str] = &[
     "log.filter=warn",
 ];
 
-/// The arguments of a scan of `target` with these tools, which returns at once.
+/// The arguments of a scan of `target` with these tools, which returns at once with a job of its own.
 pub fn scan(target: &Path, tools: &[&str]) -> Value {
-    json!({ "path": target, "tools": tools, "wait_s": 0 })
+    json!({ "path": target, "tools": tools, "wait_s": 0, "fresh": true })
 }
 
 /// Waits until `holds`, `patience` at most; says whether it does.
