@@ -52,7 +52,10 @@ pub async fn run(plan: Plan) -> Vec<Row> {
         }
         let arguments = request(&world, &ledger, round);
         if round % KILL_EVERY == KILL_EVERY - 1 {
-            tokio::join!(kill(&mut served, rng.between(Duration::ZERO..KILL_WITHIN)), interrupted(&mut clients, &arguments));
+            tokio::join!(
+                kill(&mut served, rng.between(Duration::ZERO..KILL_WITHIN)),
+                interrupted(&mut clients, &arguments)
+            );
             served = world.serve().await;
             clients = connect(&served).await;
             seen.kills += 1;
@@ -72,7 +75,10 @@ async fn finish(world: &World, served: Served, ledger: &Ledger, seen: &Rounds) -
     };
     let ended = tokio::time::timeout(END_MAX, all).await.is_ok();
     let code = served.stop().await;
-    let done = format!("{} × {CLIENTS} identical submits at once, {} with a kill -9 in their midst", seen.done, seen.kills);
+    let done = format!(
+        "{} × {CLIENTS} identical submits at once, {} with a kill -9 in their midst",
+        seen.done, seen.kills
+    );
     let mut rows = ledger.check(world, FINDINGS).rows(&done);
     let figures = format!(
         "{} refused or lost {:?}; a round took {}; all over {ended}, exit {code:?}",
@@ -80,7 +86,12 @@ async fn finish(world: &World, served: Served, ledger: &Ledger, seen: &Rounds) -
         seen.wrong.first(),
         seen.times.summary()
     );
-    rows.push(Row::new(done, figures, "all answered with a job", seen.wrong.is_empty() && ended && code == Some(0)));
+    rows.push(Row::new(
+        done,
+        figures,
+        "all answered with a job",
+        seen.wrong.is_empty() && ended && code == Some(0),
+    ));
     rows
 }
 

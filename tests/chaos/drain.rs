@@ -38,7 +38,7 @@ struct Farewell {
 
 pub async fn run(plan: Plan) -> Vec<Row> {
     // Longer than the daemon waits for running jobs, so that it must hand them back.
-    let (budget, nap) = if plan.scale.count(0, 1) == 0 { (8, 10) } else { (25, 40) };
+    let (budget, nap) = if plan.scale.count(0, 1) == 0 { (13, 8) } else { (25, 40) };
     let tools = [Tool::new("quick", "report 2"), Tool::new("slow", &format!("nap {nap} 2"))];
     let settings = [
         format!("daemon.drain_s={budget}"),

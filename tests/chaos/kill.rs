@@ -53,12 +53,7 @@ struct Lives {
 pub async fn run(plan: Plan) -> Vec<Row> {
     let kills = plan.scale.count(25, 500);
     let tools = [Tool::new("quick", "report 2"), Tool::new("slow", "nap 0.3 2")];
-    let settings = [
-        "jobs.daemon_deaths_max=100000",
-        "jobs.attempts_max=100000",
-        "jobs.queue_per_principal_max=1000",
-        "jobs.cpu_slots=8",
-    ];
+    let settings = ["jobs.daemon_deaths_max=100000", "jobs.queue_per_principal_max=1000", "jobs.cpu_slots=8"];
     let world = World::new(&tools, &settings);
     let (door, over, ledger) = (Door::default(), Cell::new(false), Ledger::default());
     let clients = (0..CLIENTS).map(|client| submit_all(&plan, &world, &door, &over, &ledger, client));
