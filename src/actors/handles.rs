@@ -5,10 +5,13 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::jobs::JobsMessage;
 use super::jobs::looks::LooksMessage;
 use super::jobs::target::Roots;
 use super::mailbox::Slot;
+use super::pressure::Pressure;
 use super::session::sarif::LastExport;
 use super::store::Store;
 use crate::domain::supervision::Kind;
@@ -28,6 +31,8 @@ pub struct Handles {
     pub tools: Source<ToolsAnswer>,
     /// Whether new work can be taken; if not, why.
     pub ready: Source<Result<(), String>>,
+    /// How short memory is.
+    pub pressure: watch::Receiver<Pressure>,
     pub jobs: Slot<JobsMessage>,
     /// What is in a target now.
     pub looks: Slot<LooksMessage>,
@@ -58,6 +63,7 @@ impl Handles {
             tree: Arc::new(root),
             tools: Arc::new(move || tools.clone()),
             ready: Arc::new(|| Ok(())),
+            pressure: watch::Sender::default().subscribe(),
             jobs: Slot::new(),
             looks: Slot::new(),
             store: Store::new(Slot::new()),

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::data_dir::{DataDir, DataDirError};
@@ -30,6 +31,7 @@ use super::jobs::looks::LooksMessage;
 use super::jobs::snapshot::{BadPattern, Policy};
 use super::mailbox::Slot;
 use super::notify::{NotifyMessage, ServiceManager};
+use super::pressure::Meter;
 use super::process;
 use super::rows::Plan;
 use super::space::Room;
@@ -57,6 +59,8 @@ pub struct Surroundings {
     pub shim: PathBuf,
     /// Who wants to hear how the daemon is.
     pub manager: Option<ServiceManager>,
+    /// What memory is measured by; `None`: nothing is held back for it.
+    pub meter: Option<Meter>,
 }
 
 /// A running daemon.
@@ -137,6 +141,8 @@ impl Daemon {
             roots: &roots,
             shim: surroundings.shim,
             manager: surroundings.manager,
+            meter: surroundings.meter,
+            pressure: watch::Sender::default(),
             data: &data,
             catalogue: Arc::new(catalogue),
             policy,

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::data_dir::DataDir;
 use super::gateway::sessions;
 use super::gateway::settings::Settings;
@@ -18,6 +20,7 @@ use super::jobs::looks::{Looks, LooksArguments};
 use super::jobs::target::Roots;
 use super::jobs::{Jobs, JobsArguments, RunningJobs, snapshot};
 use super::notify::{Notify, NotifyArguments, Parts, ServiceManager};
+use super::pressure::{Meter, Pressure, PressureActor, PressureArguments};
 use super::session::convert;
 use super::store::{Store, StoreArguments, StoreServer};
 use super::supervise::{Backoff, ChildSpec, Intensity, Strategy, Supervisor, SupervisorSlot, SupervisorSpec};
@@ -25,6 +28,7 @@ use super::{host, random};
 use crate::config::{self, Config};
 use crate::domain::admission;
 use crate::domain::ids::BootId;
+use crate::domain::pressure::{Level, Watermarks};
 use crate::domain::rescue::Tries;
 use crate::domain::slots::Weight;
 use crate::domain::supervision::Kind;
@@ -47,6 +51,9 @@ pub(super) struct Plan<'a> {
     pub roots: &'a [PathBuf],
     pub shim: PathBuf,
     pub manager: Option<ServiceManager>,
+    pub meter: Option<Meter>,
+    /// Outlives who measures.
+    pub pressure: watch::Sender<Pressure>,
     pub data: &'a DataDir,
     pub catalogue: Arc<Catalogue>,
     pub policy: snapshot::Policy,
@@ -79,7 +86,8 @@ impl Plan<'_> {
     }
 
     fn services(&self) -> ChildSpec {
-        let children: Vec<ChildSpec> = self.upkeep().into_iter().chain([self.looks(), self.jobs()]).collect();
+        let watching = self.upkeep().into_iter().chain(self.pressure());
+        let children: Vec<ChildSpec> = watching.chain([self.looks(), self.jobs()]).collect();
         ChildSpec::supervisor("services", &SupervisorSlot::new(), move || {
             let services = SupervisorSpec::new("services", Strategy::OneForOne);
             children.iter().cloned().fold(services, SupervisorSpec::child)
@@ -103,6 +111,19 @@ impl Plan<'_> {
             total_bytes: limits.bytes_max,
             ..snapshot::Limits::default()
         }
+    }
+
+    fn pressure(&self) -> Option<ChildSpec> {
+        let marks = &self.config.memory;
+        let marks = Watermarks {
+            jobs: marks.jobs_percent,
+            connections: marks.connections_percent,
+            shed: marks.shed_percent,
+        };
+        let arguments =
+            PressureArguments { meter: self.meter.clone()?, marks, published: self.pressure.clone() };
+        let child = ChildSpec::server::<PressureActor>("pressure", move || arguments.clone());
+        Some(child.backoff(MANAGER_BACKOFF))
     }
 
     fn jobs(&self) -> ChildSpec {
@@ -174,8 +195,7 @@ impl Plan<'_> {
     }
 
     fn handles(&self) -> Handles {
-        let (tree, ready) = (self.doors.root.clone(), self.doors.jobs.clone());
-        let (health, room) = (self.doors.health.clone(), self.doors.room.clone());
+        let tree = self.doors.root.clone();
         #[cfg(feature = "fault-injection")]
         let kill = self.doors.root.clone();
         Handles {
@@ -184,13 +204,8 @@ impl Plan<'_> {
                 tree.get().map_or_else(|| TreeNode::starting("root", Kind::Supervisor), Supervisor::tree)
             }),
             tools: self.tools(),
-            ready: Arc::new(move || {
-                ready.get().ok_or_else(|| "the job engine is starting".to_owned())?;
-                if let Some(fault) = health.fault() {
-                    return Err(format!("{}: {fault}", fault.kind.word()));
-                }
-                room.check().map_err(|lack| format!("no_room: {lack}"))
-            }),
+            ready: self.ready(),
+            pressure: self.pressure.subscribe(),
             jobs: self.doors.jobs.clone(),
             looks: self.doors.looks.clone(),
             store: Store::new(self.doors.store.clone()),
@@ -201,6 +216,20 @@ impl Plan<'_> {
             #[cfg(feature = "fault-injection")]
             kill: Arc::new(move |actor| kill.get().is_some_and(|root| root.kill_below(actor))),
         }
+    }
+
+    fn ready(&self) -> Source<Result<(), String>> {
+        let (jobs, health) = (self.doors.jobs.clone(), self.doors.health.clone());
+        let (room, pressure) = (self.doors.room.clone(), self.pressure.subscribe());
+        Arc::new(move || {
+            jobs.get().ok_or_else(|| "the job engine is starting".to_owned())?;
+            if let Some(fault) = health.fault() {
+                return Err(format!("{}: {fault}", fault.kind.word()));
+            }
+            room.check().map_err(|lack| format!("no_room: {lack}"))?;
+            let pressure = *pressure.borrow();
+            if pressure.level > Level::Calm { Err(format!("memory: {pressure}")) } else { Ok(()) }
+        })
     }
 
     /// Whether a tool is installed is looked up each time: it may have come meanwhile.

@@ -16,6 +16,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::run::CommandError;
 use crate::actors::notify::ServiceManager;
+use crate::actors::pressure::Meter;
 use crate::actors::process::{self, shim};
 use crate::actors::root::{Daemon, StartFailed, Surroundings};
 use crate::config::{Config, Loaded};
@@ -64,7 +65,7 @@ pub async fn run(loaded: &Loaded) -> Result<Exit, CommandError> {
     let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
     let here = std::env::current_dir()?;
     let manager = ServiceManager::from_environment(|name| std::env::var_os(name))?;
-    let daemon = start(config, here.clone(), manager).await?;
+    let daemon = start(config, here.clone(), manager, Some(Meter::detect())).await?;
     let roots = match config.targets.roots.as_slice() {
         [] => std::slice::from_ref(&here),
         roots => roots,
@@ -89,12 +90,13 @@ pub async fn start(
     config: &Config,
     root: PathBuf,
     manager: Option<ServiceManager>,
+    meter: Option<Meter>,
 ) -> Result<Daemon, StartFailed> {
     if let Err(error) = process::become_subreaper() {
         tracing::warn!(%error, "orphans of tools go to init; they are still found and ended");
     }
     let shim = shim::program().expect("`main` names this binary before it does anything else");
-    Daemon::start(config, Surroundings { roots: vec![root], shim, manager }).await
+    Daemon::start(config, Surroundings { roots: vec![root], shim, manager, meter }).await
 }
 
 /// Ends the daemon within `budget`, and listens for who cannot wait that long.

@@ -51,7 +51,7 @@ async fn embed(config: &Config, target: PathBuf) -> Result<(Client, Daemon), Com
     let mut config = config.clone();
     // Any free port: the usual one may be another daemon's, on another data directory.
     config.gateway.listen = ([127, 0, 0, 1], 0).into();
-    let daemon = serve::start(&config, target, None).await?;
+    let daemon = serve::start(&config, target, None, None).await?;
     let token = daemon::read_token(&daemon.token_file())?;
     let client = Client::connect(daemon.address(), &token).await?;
     Ok((client, daemon))

@@ -19,6 +19,8 @@ const ORDERED: &[(&str, &str)] = &[
     ("gateway.message_out_bytes_max", "gateway.outbound_bytes_max"),
     ("jobs.queue_per_principal_max", "jobs.queue_max"),
     ("jobs.deadline_s", "jobs.deadline_max_s"),
+    ("memory.jobs_percent", "memory.connections_percent"),
+    ("memory.connections_percent", "memory.shed_percent"),
     ("snapshot.file_bytes_max", "snapshot.bytes_max"),
     ("snapshot.line_bytes_max", "snapshot.file_bytes_max"),
 ];

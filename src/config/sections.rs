@@ -19,6 +19,7 @@ pub struct Config {
     pub process: Process,
     pub storage: Storage,
     pub retention: Retention,
+    pub memory: Memory,
     pub log: Log,
 }
 
@@ -130,6 +131,15 @@ pub struct Storage {
 pub struct Retention {
     pub days: u32,
     pub bytes_max: u64,
+}
+
+/// `[memory]`, in percent
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    pub jobs_percent: u64,
+    pub connections_percent: u64,
+    pub shed_percent: u64,
 }
 
 /// `[log]`

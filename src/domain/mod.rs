@@ -21,5 +21,6 @@ pub mod severity;
 pub mod verdict;
 pub mod restart;
 pub mod drain;
+pub mod pressure;
 pub mod supervision;
 pub mod tree;

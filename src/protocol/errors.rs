@@ -175,6 +175,8 @@ pub enum HttpRefusal {
     RateLimited(Duration),
     #[error("as many sessions as the daemon may have")]
     Full,
+    #[error("memory is short: nobody new is let in")]
+    LowMemory,
     #[error("the daemon is shutting down")]
     Draining,
 }
@@ -189,7 +191,7 @@ impl HttpRefusal {
             Self::MethodNotAllowed => 405,
             Self::UpgradeRequired => 426,
             Self::TooMany(_) | Self::RateLimited(_) => 429,
-            Self::Full | Self::Draining => 503,
+            Self::Full | Self::LowMemory | Self::Draining => 503,
         }
     }
 
@@ -200,7 +202,9 @@ impl HttpRefusal {
             Self::MethodNotAllowed => Some(("allow", "GET".to_owned())),
             Self::UpgradeRequired => Some(("sec-websocket-version", "13".to_owned())),
             Self::RateLimited(wait) => Some(("retry-after", wait.as_secs().max(1).to_string())),
-            Self::TooMany(_) | Self::Full | Self::Draining => Some(("retry-after", "5".to_owned())),
+            Self::TooMany(_) | Self::Full | Self::LowMemory | Self::Draining => {
+                Some(("retry-after", "5".to_owned()))
+            }
             Self::BadUpgrade(_) | Self::HostNotAllowed(_) | Self::OriginNotAllowed(_) | Self::NotFound => {
                 None
             }

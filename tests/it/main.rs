@@ -56,5 +56,6 @@ mod wishes;
 mod rescue;
 mod deadlines;
 mod drain;
+mod pressure;
 mod notify;
 mod poison;

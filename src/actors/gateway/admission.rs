@@ -1,7 +1,7 @@
 //! Who is inside: connections and sessions counted by address and by principal, and each principal's share of work.
 //! Permits give back what they took when they are dropped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::ids::Principal;
 use crate::protocol::errors::{HttpRefusal, WireError};
@@ -34,6 +35,24 @@ struct Book {
     principals: Counter<Principal>,
     /// One per principal ever seen; there are as many as tokens.
     shares: HashMap<Principal, Arc<Share>>,
+    /// Sessions, oldest first.
+    present: BTreeMap<u64, Presence>,
+    opened: u64,
+}
+
+/// What is known of one session.
+#[derive(Debug, Clone, Default)]
+struct Presence {
+    /// Cloned into each of its calls: who holds it besides the book and the permit is a call under way.
+    calls: Arc<()>,
+    /// Cancelled when it is to leave.
+    sent_away: CancellationToken,
+}
+
+impl Presence {
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.calls) <= 2
+    }
 }
 
 /// What is counted by whom, and in all. A key with nothing left is forgotten.
@@ -131,7 +150,16 @@ impl Admission {
         }
         book.addresses.add(&address);
         book.principals.add(principal);
-        Ok(SessionPermit { admission: Arc::clone(self), address, principal: principal.clone(), share })
+        let (number, presence) = book.enter();
+        let admission = Arc::clone(self);
+        Ok(SessionPermit { admission, number, presence, address, principal: principal.clone(), share })
+    }
+
+    /// Sends away the newest sessions of which no call runs, `most` of them; how many that were.
+    pub fn shed(&self, most: usize) -> usize {
+        let book = self.lock();
+        let staying = book.present.values().rev().filter(|one| !one.sent_away.is_cancelled());
+        staying.filter(|one| one.is_idle()).take(most).map(|one| one.sent_away.cancel()).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {
@@ -141,6 +169,13 @@ impl Admission {
 }
 
 impl Book {
+    fn enter(&mut self) -> (u64, Presence) {
+        let (number, presence) = (self.opened, Presence::default());
+        self.opened += 1;
+        self.present.insert(number, presence.clone());
+        (number, presence)
+    }
+
     fn share_of(&mut self, principal: &Principal, limits: &Limits) -> Arc<Share> {
         let made = || Arc::new(Share::new(limits));
         Arc::clone(self.shares.entry(principal.clone()).or_insert_with(made))
@@ -164,6 +199,8 @@ impl Drop for ConnectionPermit {
 #[derive(Debug)]
 pub struct SessionPermit {
     admission: Arc<Admission>,
+    number: u64,
+    presence: Presence,
     address: IpAddr,
     principal: Principal,
     share: Arc<Share>,
@@ -193,7 +230,12 @@ impl SessionPermit {
         let own = own.map_err(|_| taken("as many calls of this principal run as may"))?;
         let all = Arc::clone(&self.admission.in_flight).try_acquire_owned();
         let all = all.map_err(|_| taken("as many calls run as the daemon allows"))?;
-        Ok(CallPermit { _own: own, _all: all })
+        Ok(CallPermit { _own: own, _all: all, _session: Arc::clone(&self.presence.calls) })
+    }
+
+    /// Resolves when the session is to leave: memory is short.
+    pub async fn sent_away(&self) {
+        self.presence.sent_away.cancelled().await;
     }
 }
 
@@ -202,6 +244,7 @@ impl Drop for SessionPermit {
         let mut book = self.admission.lock();
         book.addresses.remove(&self.address);
         book.principals.remove(&self.principal);
+        book.present.remove(&self.number);
     }
 }
 
@@ -210,6 +253,7 @@ impl Drop for SessionPermit {
 pub struct CallPermit {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
+    _session: Arc<()>,
 }
 
 /// What one principal may use, over all its sessions.

@@ -19,6 +19,7 @@ use super::listener::Shared;
 use super::phase::Phase;
 use super::token;
 use crate::domain::ids::Principal;
+use crate::domain::pressure::Level;
 use crate::protocol::errors::HttpRefusal;
 
 /// The subprotocol that the SDKs' WebSocket clients offer; some of them hang up when it is not echoed.
@@ -109,6 +110,9 @@ fn upgrade(
     let handshake = Handshake::read(request.headers())?;
     if shared.phase() != Phase::Serving {
         return Err(HttpRefusal::Draining);
+    }
+    if shared.handles.pressure.borrow().level >= Level::NoConnections {
+        return Err(HttpRefusal::LowMemory);
     }
     let permit = shared.admission.open(address, &principal)?;
     let upgrade = hyper::upgrade::on(&mut request);

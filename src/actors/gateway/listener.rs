@@ -17,12 +17,15 @@ use super::sessions::Sessions;
 use super::settings::Settings;
 use crate::actors::handles::Handles;
 use crate::actors::session::table::Table;
+use crate::domain::pressure::Level;
 use crate::protocol::limits::SEND_BUFFER_BYTES;
 
 /// Connections the kernel may hold for us: a burst of all sessions at once.
 const BACKLOG: u32 = 1_024;
 /// Pause after a failed accept: out of file descriptors, which only time mends.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Sessions sent away per reading: the next one, a second later, shows whether that was enough.
+const SHED_MAX: usize = 16;
 /// How often histograms are thinned; without it they grow until somebody asks for `/metrics`.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -73,6 +76,7 @@ pub async fn run(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     let phase = shared.watch_phase();
     let mut upkeep = interval(UPKEEP);
+    let mut pressure = shared.handles.pressure.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -92,11 +96,25 @@ pub async fn run(listener: TcpListener, shared: Arc<Shared>) {
                     metrics.run_upkeep();
                 }
             }
+            // Once per reading; an error means that nobody measures.
+            Ok(()) = pressure.changed() => shed(&shared.admission, pressure.borrow_and_update().level),
             () = reached(&phase, Phase::Closing) => break,
         }
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+/// The newest have the least to lose, and the idle lose nothing: they may come back.
+fn shed(admission: &Admission, level: Level) {
+    if level < Level::Shedding {
+        return;
+    }
+    let sent_away = admission.shed(SHED_MAX);
+    metrics::counter!("proctor_sessions_shed_total").increment(sent_away.try_into().unwrap_or(u64::MAX));
+    if sent_away > 0 {
+        tracing::warn!(sessions = sent_away, "memory is short; the newest idle sessions are sent away");
+    }
 }
 
 fn admit(connections: &mut JoinSet<()>, shared: &Arc<Shared>, socket: TcpStream, address: SocketAddr) {

@@ -64,10 +64,12 @@ async fn carry(
     reader: &mut Reader<'_>,
     phase: watch::Receiver<Phase>,
 ) -> Ended {
-    let (outbox, limits) = (reader.outbox, *reader.permit.limits());
+    let (outbox, permit, limits) = (reader.outbox, reader.permit, *reader.permit.limits());
     let closing = async {
-        reached(&phase, Phase::Closing).await;
-        outbox.close(CloseReason::Draining);
+        tokio::select! {
+            () = reached(&phase, Phase::Closing) => outbox.close(CloseReason::Draining),
+            () = permit.sent_away() => outbox.close(CloseReason::Overloaded),
+        }
     };
     let reading = async {
         let ended = reader.run().await;

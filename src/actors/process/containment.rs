@@ -107,19 +107,77 @@ fn layers(mounts: &str, membership: &str) -> Vec<Layer> {
 }
 
 fn layer(mount: &str, membership: &str) -> Option<Layer> {
-    let mut fields = mount.split(' ');
-    let (_, point, filesystem, options) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let has = |option: &str| options.split(',').any(|one| one == option);
-    let (controller, kind): (&str, fn(&Path) -> Kind) = match filesystem {
-        "cgroup2" => ("", unified),
-        "cgroup" if has("pids") => ("pids", |_| Kind::Pids),
-        "cgroup" if has("memory") => ("memory", |_| Kind::Memory),
+    let (base, kind): (PathBuf, fn(&Path) -> Kind) = match Hierarchy::read(mount)? {
+        unified_one if unified_one.unified => (unified_one.own(membership, "")?, unified),
+        legacy if legacy.has("pids") => (legacy.own(membership, "pids")?, |_| Kind::Pids),
+        legacy if legacy.has("memory") => (legacy.own(membership, "memory")?, |_| Kind::Memory),
         _ => return None,
     };
-    let own = Path::new(point).join(place(membership, controller)?.trim_start_matches('/'));
-    // Inside a container the path may be the host's, which does not exist here: the mount point is our place then.
-    let base = if own.is_dir() { own } else { PathBuf::from(point) };
     Some(Layer { kind: kind(&base), base })
+}
+
+/// A mounted cgroup hierarchy: a line of `/proc/self/mounts`.
+struct Hierarchy<'text> {
+    unified: bool,
+    point: &'text Path,
+    options: &'text str,
+}
+
+impl<'text> Hierarchy<'text> {
+    fn read(mount: &'text str) -> Option<Self> {
+        let mut fields = mount.split(' ');
+        let (_, point, filesystem, options) =
+            (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let unified = match filesystem {
+            "cgroup2" => true,
+            "cgroup" => false,
+            _ => return None,
+        };
+        Some(Self { unified, point: Path::new(point), options })
+    }
+
+    fn has(&self, controller: &str) -> bool {
+        self.options.split(',').any(|one| one == controller)
+    }
+
+    /// Our cgroup in it, by a line of `/proc/self/cgroup`.
+    fn own(&self, membership: &str, controller: &str) -> Option<PathBuf> {
+        let own = self.point.join(place(membership, controller)?.trim_start_matches('/'));
+        // Inside a container the path may be the host's, which does not exist here: the mount point is our place then.
+        Some(if own.is_dir() { own } else { self.point.to_owned() })
+    }
+}
+
+/// Where the memory of this process and of its tools is counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryCgroup {
+    /// Version 2.
+    pub unified: bool,
+    /// The hierarchy's root.
+    pub point: PathBuf,
+    /// Our own cgroup in it.
+    pub own: PathBuf,
+}
+
+impl MemoryCgroup {
+    /// That of this process; `None` when the kernel counts none. A hybrid machine counts by version 1.
+    pub fn own() -> Option<Self> {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let membership = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let place = |hierarchy: Hierarchy<'_>| {
+            let controller = if hierarchy.unified { "" } else { "memory" };
+            let own = hierarchy.own(&membership, controller)?;
+            Some(Self { unified: hierarchy.unified, point: hierarchy.point.to_owned(), own })
+        };
+        let counting = mounts.lines().filter_map(Hierarchy::read);
+        let counting = counting.filter(|hierarchy| hierarchy.unified || hierarchy.has("memory"));
+        counting.min_by_key(|hierarchy| hierarchy.unified).and_then(place)
+    }
+
+    /// Our own cgroup and those above it, up to the root.
+    pub fn upwards(&self) -> impl Iterator<Item = &Path> {
+        self.own.ancestors().take_while(|path| path.starts_with(&self.point))
+    }
 }
 
 /// `4:memory:/a/b` → `/a/b`; the controller list of version 2 is empty.

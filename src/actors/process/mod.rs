@@ -30,7 +30,7 @@ mod resolve;
 pub mod shim;
 
 pub use command::{Command, Limits};
-pub use containment::Containment;
+pub use containment::{Containment, MemoryCgroup};
 pub use ended::{Captured, Ended, How, MemoryLimit, Spill, Usage};
 pub use run::run;
 pub use sweep::{Swept, become_subreaper, sweep};

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proctor::actors::pressure::Meter;
 use proctor::actors::root::{Daemon, Surroundings};
 use proctor::cli::client::Client;
 use proctor::config::Config;
@@ -45,6 +46,15 @@ impl World {
 
     /// A daemon with further tools, and its own configuration changed.
     pub async fn with(manifests: &[String], change: impl FnOnce(&mut Config)) -> Self {
+        Self::measured(manifests, change, None).await
+    }
+
+    /// The same, with its memory measured.
+    pub async fn measured(
+        manifests: &[String],
+        change: impl FnOnce(&mut Config),
+        meter: Option<Meter>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let manifests_dir = folder.path().join("manifests");
         fs::create_dir(&manifests_dir).unwrap();
@@ -60,7 +70,7 @@ impl World {
         config.gateway.requests_per_s = 10_000;
         config.gateway.requests_burst = 10_000;
         change(&mut config);
-        let daemon = start(&config, &folder.path().join("targets")).await;
+        let daemon = start_measured(&config, &folder.path().join("targets"), meter).await;
         Self { folder, daemon, config }
     }
 
@@ -219,8 +229,12 @@ fn runs(command_line: &[u8], tool: &str) -> bool {
 }
 
 pub async fn start(config: &Config, root: &Path) -> Daemon {
+    start_measured(config, root, None).await
+}
+
+async fn start_measured(config: &Config, root: &Path, meter: Option<Meter>) -> Daemon {
     let shim = PathBuf::from(env!("CARGO_BIN_EXE_proctor"));
-    let surroundings = Surroundings { roots: vec![root.to_owned()], shim, manager: None };
+    let surroundings = Surroundings { roots: vec![root.to_owned()], shim, manager: None, meter };
     Daemon::start(config, surroundings).await.unwrap()
 }
 
