@@ -14,3 +14,13 @@ need cargo "install Rust (rustup reads rust-toolchain.toml and does the rest)"
 need python3 "apt-get install python3 python3-venv"
 python3 -c 'import ensurepip, venv' 2>/dev/null || { echo "error: python3 cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
 need cc "apt-get install build-essential"
+
+need_bubblewrap() { # for the tests: without it they would test a weaker machine than users have
+  if ! command -v bwrap >/dev/null; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then need bwrap "apt-get install bubblewrap"; fi
+    { apt-get update -qq && apt-get install -qq -y --no-install-recommends bubblewrap; } >/dev/null ||
+      { echo "error: apt-get cannot install bubblewrap" >&2; exit 1; }
+  fi
+  bwrap --unshare-user-try --unshare-pid --unshare-net --ro-bind / / --proc /proc --dev /dev true ||
+    { echo "error: bubblewrap does not work here: namespaces are forbidden (in a container: see docs/sandbox.md)" >&2; exit 1; }
+}

@@ -169,6 +169,8 @@ impl Plan<'_> {
                 output_bytes: self.config.process.output_bytes_max,
                 memory_bytes: u64::from(capacity.memory_mib) << 20,
                 shim: self.shim.clone(),
+                sandbox: self.config.process.sandbox,
+                readable: self.config.process.sandbox_readable.clone(),
             }),
             store: Store::new(self.doors.store.clone()),
             snapshots: self.data.snapshots(),

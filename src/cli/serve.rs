@@ -17,9 +17,9 @@ use super::exit::Exit;
 use super::run::CommandError;
 use crate::actors::notify::ServiceManager;
 use crate::actors::pressure::Meter;
-use crate::actors::process::{self, shim};
+use crate::actors::process::{self, Survey, shim};
 use crate::actors::root::{Daemon, StartFailed, Surroundings};
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, SandboxMode};
 use crate::shutdown::{Ask, Shutdown};
 
 const EXAMPLES: &str = "\
@@ -78,9 +78,24 @@ pub async fn run(loaded: &Loaded) -> Result<Exit, CommandError> {
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
+    report_sandbox(config.process.sandbox).await;
     tokio::select! {
         ended = daemon.ended() => Err(CommandError::GaveUp(format!("{ended:?}"))),
         _first = shutdown.next() => drain(&daemon, config.daemon.drain, &mut shutdown).await,
+    }
+}
+
+/// One line on what stands around the tools. After the start: the walls are tried once, which takes some 30 ms.
+async fn report_sandbox(mode: SandboxMode) {
+    if mode == SandboxMode::Off {
+        tracing::warn!("tools run without a sandbox: process.sandbox is off");
+        return;
+    }
+    let survey = process::survey(shim::program()).await;
+    if survey.walls().guards_files() {
+        tracing::info!(?mode, walls = %survey, "tools run in a sandbox");
+    } else {
+        tracing::warn!(?mode, walls = %survey, advice = Survey::advice(), "nothing keeps tools from the files of this user");
     }
 }
 

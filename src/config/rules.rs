@@ -29,6 +29,7 @@ const ORDERED: &[(&str, &str)] = &[
 pub fn apply(effective: &mut Effective, environment: &BTreeMap<String, String>, problems: &mut Vec<Problem>) {
     fill_directories(effective, environment, problems);
     check_roots(effective, problems);
+    check_readable(effective, problems);
     check_listen(effective, problems);
     check_filter(effective, problems);
     for (smaller, larger) in ORDERED {
@@ -97,6 +98,15 @@ fn check_roots(effective: &Effective, problems: &mut Vec<Problem>) {
     for root in effective.texts("targets.roots") {
         if !Path::new(&root).is_dir() {
             problems.push(effective.problem("targets.roots", format!("{root} is not an existing directory")));
+        }
+    }
+}
+
+fn check_readable(effective: &Effective, problems: &mut Vec<Problem>) {
+    for path in effective.texts("process.sandbox_readable") {
+        if !Path::new(&path).is_absolute() {
+            let reason = format!("{path} is not an absolute path");
+            problems.push(effective.problem("process.sandbox_readable", reason));
         }
     }
 }

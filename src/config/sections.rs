@@ -109,12 +109,27 @@ pub struct Jobs {
 }
 
 /// `[process]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Process {
     pub output_bytes_max: u64,
     #[serde(rename = "grace_s", deserialize_with = "seconds")]
     pub grace: Duration,
+    pub sandbox: SandboxMode,
+    /// Absolute.
+    pub sandbox_readable: Vec<PathBuf>,
+}
+
+/// How much a tool is trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SandboxMode {
+    /// Every wall that works on this machine.
+    Auto,
+    /// The same, and no run without a wall around the file system.
+    Require,
+    /// No wall.
+    Off,
 }
 
 /// `[storage]`

@@ -30,7 +30,11 @@ pub fn world() -> Home {
     let manifests = home.path().join("manifests");
     home.write(
         ".config/proctor/proctor.toml",
-        &format!("[daemon]\nmanifests_dir = {manifests:?}\n[gateway]\nlisten = \"127.0.0.1:0\"\n"),
+        // The prepared reports are files of the user's, which a tool does not see unless told so.
+        &format!(
+            "[daemon]\nmanifests_dir = {manifests:?}\n[gateway]\nlisten = \"127.0.0.1:0\"\n\
+             [process]\nsandbox_readable = [{finds:?}, {clean:?}]\n"
+        ),
     );
     home
 }

@@ -25,6 +25,8 @@ mod process;
 mod process_output;
 mod process_environment;
 mod process_leftovers;
+mod sandbox_world;
+mod sandbox;
 mod cli;
 mod cli_scan;
 mod token;

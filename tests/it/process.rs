@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use proctor::actors::process::{Containment, How, MemoryLimit, run};
+use proctor::actors::process::{Containment, How, MemoryLimit, Obstacle, run};
 use tokio_util::sync::CancellationToken;
 
 use crate::process_world::{PATIENCE, World, alone_after, containments, processes_of, text, until};
@@ -164,20 +164,20 @@ async fn what_cannot_start_says_whether_it_is_missing() {
         path
     };
     let cases = [
-        ("/nowhere/tool".into(), true),
-        ("no-such-tool".into(), true),
-        (script("no-interpreter", "#!/nowhere/interpreter\n", 0o700), true),
-        (script("not-executable", "#!/bin/sh\n", 0o600), false),
-        (world.path().to_owned(), false),
-        ("some/relative/tool".into(), false),
+        ("/nowhere/tool".into(), Obstacle::Missing),
+        ("no-such-tool".into(), Obstacle::Missing),
+        (script("no-interpreter", "#!/nowhere/interpreter\n", 0o700), Obstacle::Missing),
+        (script("not-executable", "#!/bin/sh\n", 0o600), Obstacle::Other),
+        (world.path().to_owned(), Obstacle::Other),
+        ("some/relative/tool".into(), Obstacle::Other),
     ];
     for (program, expected) in cases {
         let mut command = world.tool(&[]);
         command.program = program;
-        let How::NotStarted { missing, detail } = world.run(command.clone()).await.how else {
+        let How::NotStarted { obstacle, detail } = world.run(command.clone()).await.how else {
             panic!("{} started", command.program.display());
         };
-        assert_eq!(missing, expected, "{}: {detail}", command.program.display());
+        assert_eq!(obstacle, expected, "{}: {detail}", command.program.display());
     }
 }
 
@@ -188,7 +188,7 @@ async fn a_missing_working_directory_is_not_a_missing_tool() {
     command.cwd = Some("/nowhere".into());
     let how = world.run(command).await.how;
     assert!(
-        matches!(&how, How::NotStarted { missing: false, detail } if detail.contains("/nowhere")),
+        matches!(&how, How::NotStarted { obstacle: Obstacle::Other, detail } if detail.contains("/nowhere")),
         "{how:?}"
     );
 }
@@ -199,7 +199,7 @@ async fn a_missing_shim_is_not_a_missing_tool() {
     let mut command = world.tool(&["succeed"]);
     command.shim = Some("/nowhere/shim".into());
     let how = world.run(command).await.how;
-    assert!(matches!(&how, How::NotStarted { missing: false, .. }), "{how:?}");
+    assert!(matches!(&how, How::NotStarted { obstacle: Obstacle::Other, .. }), "{how:?}");
 }
 
 /// This very test is such a program: as its own shim it would run no test at all, and exit with 0.
@@ -209,7 +209,10 @@ async fn a_program_without_a_shim_starts_nothing() {
     let mut command = world.tool(&["succeed"]);
     command.shim = None;
     let how = world.run(command).await.how;
-    assert!(matches!(&how, How::NotStarted { missing: false, detail } if detail.contains("shim")), "{how:?}");
+    assert!(
+        matches!(&how, How::NotStarted { obstacle: Obstacle::Other, detail } if detail.contains("shim")),
+        "{how:?}"
+    );
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proctor::actors::process::How;
+use proctor::actors::process::{How, Obstacle};
 
 use crate::process_world::{World, alone, text};
 
@@ -51,7 +51,10 @@ async fn a_bare_name_is_looked_up_in_the_given_path_only() {
     let mut command = world.tool(&["succeed"]);
     let folder = command.program.parent().unwrap().to_owned();
     command.program = "fake-tool".into();
-    assert!(matches!(world.run(command.clone()).await.how, How::NotStarted { missing: true, .. }));
+    assert!(matches!(
+        world.run(command.clone()).await.how,
+        How::NotStarted { obstacle: Obstacle::Missing, .. }
+    ));
     let path = std::env::join_paths(["/nowhere".as_ref(), folder.as_path(), "/usr/bin".as_ref()]).unwrap();
     command.env = vec![("PATH".into(), path)];
     assert_eq!(world.run(command).await.how, How::Exited(0));

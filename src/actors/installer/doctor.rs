@@ -13,6 +13,8 @@ use super::lock::Locks;
 use super::package::{Package, Runtime};
 use super::size::human_bytes;
 use super::{one, python};
+use crate::actors::process::sandbox::Wall;
+use crate::actors::process::{self, Survey};
 use crate::tools::catalogue::TOOL_CONFIG;
 use crate::tools::manifest::{Argument, Manifest, Part, Place, Template};
 
@@ -38,6 +40,8 @@ pub struct Check {
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Machine,
+    /// A wall around every tool.
+    Sandbox,
     Runtime,
     Tool,
 }
@@ -62,7 +66,7 @@ impl Check {
     }
 }
 
-/// Looks at the machine, the runtimes and `tools`, in this order.
+/// Looks at the machine, its sandbox, the runtimes and `tools`, in this order.
 ///
 /// # Errors
 /// There is nowhere to keep what programs print: no temporary directory can be made.
@@ -76,6 +80,7 @@ pub async fn examine(
     let mut checks = vec![machine_python(logs.path(), cancel).await, directory(&layout.tools_dir)];
     let complete = tools.iter().all(|tool| is_there(tool, layout, locks));
     checks.push(room(&layout.tools_dir, complete));
+    checks.extend(sandbox().await);
     let examiner = Examiner { layout, locks, logs: logs.path(), cancel };
     let runtimes = stream::iter(Runtime::ALL).map(|runtime| examiner.runtime(runtime));
     checks.extend(runtimes.buffered(AT_ONCE).collect::<Vec<_>>().await);
@@ -131,6 +136,20 @@ fn room(tools_dir: &Path, complete: bool) -> Check {
             Check::new(Kind::Machine, "disk", State::Note, format!("free space is unknown: {error}"))
         }
     }
+}
+
+/// A wall that does not stand is no failure: runs have the others, unless `process.sandbox` requires more.
+async fn sandbox() -> Vec<Check> {
+    let survey = process::survey(process::shim::program()).await;
+    let guarded = survey.walls().guards_files();
+    let check = |(name, wall): (&'static str, &Wall)| match wall {
+        Wall::Works(detail) => Check::new(Kind::Sandbox, name, State::Ok, format!("active: {detail}")),
+        Wall::Fails(reason) => {
+            let check = Check::new(Kind::Sandbox, name, State::Note, format!("not active: {reason}"));
+            if guarded { check } else { check.advise(Survey::advice()) }
+        }
+    };
+    survey.named().map(check).into()
 }
 
 /// What every question needs.

@@ -20,6 +20,7 @@ mod layout;
 mod package;
 mod receipt;
 mod installed;
+mod reads;
 mod environment;
 mod python;
 mod recipe;

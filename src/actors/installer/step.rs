@@ -94,6 +94,8 @@ impl Step {
             cwd: self.cwd.clone(),
             scratch: logs.to_owned(),
             limits: Limits { wall, ..Limits::default() },
+            // Installing is fetching and writing: there is nothing of a stranger's to run yet.
+            sandbox: None,
             containment: Containment::detected().clone(),
             shim: process::shim::program(),
         };

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::confine;
 use super::snapshot::Snapshot;
 use crate::actors::installer::{Installed, Program};
-use crate::actors::process::{self, Captured, Command, How, MemoryLimit, Spill};
+use crate::actors::process::{self, Captured, Command, How, MemoryLimit, Obstacle, Spill, Survey};
+use crate::config::SandboxMode;
 use crate::domain::deadline::Stages;
 use crate::domain::finding::clean_text;
 use crate::domain::fingerprint::{self, Stamped};
@@ -45,6 +47,9 @@ pub struct Workplace {
     pub memory_bytes: u64,
     /// The program that turns itself into the tool.
     pub shim: PathBuf,
+    pub sandbox: SandboxMode,
+    /// Shown to every tool, besides what it needs.
+    pub readable: Vec<PathBuf>,
 }
 
 /// One tool on one snapshot.
@@ -159,7 +164,9 @@ fn prepare(
         manifest.invocation(&places, &order.expected, environment)
     };
     let invocation = invocation.map_err(|error| error.to_string())?;
+    let sandbox = confine::sandbox(manifest, workplace, &program, &places);
     let mut command = Command::new(program.path, scratch.path());
+    command.sandbox = sandbox;
     command.args = invocation.args;
     command.env = invocation.env;
     command.cwd = Some(invocation.cwd);
@@ -182,11 +189,17 @@ fn ending(ended: &process::Ended, order: &Order, workplace: &Workplace, wall: Du
         How::TimedOut => Ending::TimedOut { after: wall },
         How::Flooded => Ending::Flooded { bytes: manifest.limits.output_bytes.min(workplace.output_bytes) },
         How::Cancelled => Ending::Cancelled,
-        How::NotStarted { missing, detail } => Ending::NotStarted {
-            reason: if *missing { FailureReason::ToolMissing } else { FailureReason::SpawnFailed },
-            detail: detail.clone(),
-            advice: missing.then(|| format!("run `proctor tools install {}`", manifest.name)),
-        },
+        How::NotStarted { obstacle, detail } => {
+            let (reason, advice) = match obstacle {
+                Obstacle::Missing => {
+                    let advice = format!("run `proctor tools install {}`", manifest.name);
+                    (FailureReason::ToolMissing, Some(advice))
+                }
+                Obstacle::NoSandbox => (FailureReason::SpawnFailed, Some(Survey::advice().to_owned())),
+                Obstacle::Other => (FailureReason::SpawnFailed, None),
+            };
+            Ending::NotStarted { reason, detail: detail.clone(), advice }
+        }
     }
 }
 

@@ -12,13 +12,14 @@
 //! (moved, ended); everybody → store. Nobody waits for an answer from above while answering a question from above.
 //!
 //! Reading order: [`target`] (what may be examined), [`snapshot`] (what tools are shown), [`plan`] (who reads what),
-//! [`execute`] (one tool from command line to verdict), `calls` (one
-//! call within its time), `isolate` (which calls a run makes), then the actors [`run`], [`job`], [`manager`].
+//! [`execute`] (one tool from command line to verdict), `confine` (what it may see and touch), `calls` (one call within its
+//! time), `isolate` (which calls a run makes), then the actors [`run`], [`job`], [`manager`].
 
 pub mod target;
 pub mod snapshot;
 pub mod plan;
 pub mod execute;
+mod confine;
 mod run_slot;
 mod calls;
 mod isolate;

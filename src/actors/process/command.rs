@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::containment::Containment;
+use super::sandbox::Sandbox;
 use super::shim;
 
 /// Time a run may take from the call to its end. Analysers of large trees need minutes; ten is a hang.
@@ -40,6 +41,8 @@ pub struct Command {
     /// An existing directory of this run alone. It receives the files `stdout` and `stderr`, which stay with its owner.
     pub scratch: PathBuf,
     pub limits: Limits,
+    /// What the run may see and touch; `None` is everything the daemon may.
+    pub sandbox: Option<Sandbox>,
     /// What holds the run: all that this machine offers, unless a test says otherwise.
     pub containment: Containment,
     /// The program that turns itself into the tool, see [`shim::program`]; without one nothing starts.
@@ -90,6 +93,7 @@ impl Command {
             cwd: None,
             scratch: scratch.into(),
             limits: Limits::default(),
+            sandbox: None,
             containment: Containment::detected().clone(),
             shim: shim::program(),
         }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::sandbox::Built;
+
 /// The end of one run. When it is returned, no process of the run is alive (but see `stuck`).
 #[derive(Debug)]
 pub struct Ended {
@@ -16,6 +18,8 @@ pub struct Ended {
     /// `None` when nothing was started or it is `stuck`.
     pub usage: Option<Usage>,
     pub memory_limit: MemoryLimit,
+    /// The walls of its sandbox; none when it wanted none or did not start.
+    pub walls: Built,
     /// Something survived SIGKILL for ten seconds, as only a process that hangs in the kernel does (a dead disk or network
     /// mount). It is waited for in the background.
     pub stuck: bool,
@@ -31,6 +35,7 @@ impl Ended {
             elapsed: began.elapsed(),
             usage: None,
             memory_limit: MemoryLimit::NotAsked,
+            walls: Built::default(),
             stuck: false,
         }
     }
@@ -50,8 +55,18 @@ pub enum How {
     Flooded,
     /// The caller's token was cancelled.
     Cancelled,
-    /// It never ran: `missing` when there is no such program (or its interpreter), else what stood in the way.
-    NotStarted { missing: bool, detail: String },
+    /// It never ran, or nobody can say what it did.
+    NotStarted { obstacle: Obstacle, detail: String },
+}
+
+/// What keeps a tool from starting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// There is no such program, or no interpreter for it.
+    Missing,
+    /// A sandbox is required, and this machine has no wall for it.
+    NoSandbox,
+    Other,
 }
 
 impl How {

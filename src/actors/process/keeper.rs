@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -35,13 +35,14 @@ pub(super) struct Launch {
     pub holdings: Holdings,
 }
 
-/// A started run and the reading ends of its pipes.
+/// A started run and the reading ends of its pipes; `told` is the shim's ([`super::told`]).
 #[derive(Debug)]
 pub(super) struct Launched {
     pub guard: Guard,
     pub pidfd: OwnedFd,
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+    pub told: PipeReader,
 }
 
 /// Starts the shim. Dropping this future leaves no process: the guard in the lost answer kills it.
@@ -125,12 +126,13 @@ impl Keeper {
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn spawn(&mut self, launch: Launch) -> io::Result<Launched> {
         let Launch { shim, arguments, env, cwd, holdings } = launch;
+        let (told, teller) = io::pipe()?;
         let mut child = std::process::Command::new(shim)
             .args(arguments)
             .env_clear()
             .envs(env)
             .current_dir(cwd)
-            .stdin(Stdio::null())
+            .stdin(teller)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -143,7 +145,7 @@ impl Keeper {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let taken = "both were asked for three lines above";
         let (stdout, stderr) = (stdout.expect(taken).into(), stderr.expect(taken).into());
-        Ok(Launched { guard, pidfd, stdout, stderr })
+        Ok(Launched { guard, pidfd, stdout, stderr, told })
     }
 
     fn reap(&mut self, pid: i32) -> Reaping {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 use super::command::Command;
-use super::ended::How;
+use super::ended::{How, Obstacle};
 
 /// The absolute path of the program, or why it cannot be started.
 pub(super) fn program(command: &Command) -> Result<PathBuf, How> {
@@ -46,10 +46,10 @@ fn executable(path: &Path) -> Result<(), How> {
 
 /// There is no such program: installing it helps.
 pub(super) fn missing(detail: String) -> How {
-    How::NotStarted { missing: true, detail }
+    How::NotStarted { obstacle: Obstacle::Missing, detail }
 }
 
 /// Something else stands in the way.
 pub(super) fn blocked(detail: String) -> How {
-    How::NotStarted { missing: false, detail }
+    How::NotStarted { obstacle: Obstacle::Other, detail }
 }

@@ -1,7 +1,8 @@
 //! One run from start to end: the ladder.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, PipeReader};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::unix::pipe::Receiver;
@@ -15,14 +16,17 @@ use super::command::{Command, Limits};
 use super::ended::{Captured, Ended, How};
 use super::group::{Group, Holdings};
 use super::keeper::{self, Launch};
+use super::orders::{Orders, Task};
 use super::resolve;
+use super::sandbox::{self, Enclosure, Sandbox, Surroundings};
 use super::scratch::{self, Private, Scratch, SpillFile};
-use super::shim::{self, Orders};
+use super::shim;
 use super::token::{Token, VARIABLE};
+use super::told::Told;
 
 /// Time the pipes have to end after the leader has: long enough for a child that finishes its sentence, short enough that
 /// one that lingers holds up nobody.
-const PIPES_AFTER_EXIT: Duration = Duration::from_millis(500);
+pub(super) const PIPES_AFTER_EXIT: Duration = Duration::from_millis(500);
 
 /// Time the pipes have to end once every process of the run is dead: then only a slow disk is left to wait for.
 const PIPES_AFTER_KILL: Duration = Duration::from_secs(5);
@@ -40,21 +44,22 @@ const NO_SHIM: &str =
 /// Takes at most `wall + grace` and the seconds of the constants above, whatever the tool does.
 pub async fn run(command: Command, cancel: CancellationToken) -> Ended {
     let began = Instant::now();
-    let token = Token::next();
-    let program = command.program.clone();
-    let limits = command.limits.clone();
     if cancel.is_cancelled() {
         return Ended::without_a_start(How::Cancelled, began);
     }
-    match Running::start(command, token).await {
+    match sandbox::settle(command).await {
         Err(how) => Ended::without_a_start(how, began),
-        Ok(running) => {
-            let mut ended = running.see_through(&limits, began, &cancel).await;
-            if let Some(how) = shim::failure(&ended.how, token, &ended.stderr.head, &program) {
-                ended.how = how;
-            }
-            ended
-        }
+        Ok(command) => run_settled(command, cancel).await,
+    }
+}
+
+/// Like [`run`], for a command that names the walls of its sandbox.
+pub(super) async fn run_settled(command: Command, cancel: CancellationToken) -> Ended {
+    let began = Instant::now();
+    let limits = command.limits.clone();
+    match Running::start(command, Token::next()).await {
+        Err(how) => Ended::without_a_start(how, began),
+        Ok(running) => running.see_through(&limits, began, &cancel).await,
     }
 }
 
@@ -64,11 +69,17 @@ struct Running {
     /// One task, which ends when both pipes do. Aborted when the run is dropped.
     reading: JoinSet<(Captured, Captured)>,
     valve: Valve,
+    program: PathBuf,
+    /// Whether the first process of the run is bwrap.
+    led_by_bubblewrap: bool,
+    told: PipeReader,
 }
 
 impl Running {
     async fn start(command: Command, token: Token) -> Result<Self, How> {
         let quota = command.limits.output_bytes;
+        let program = command.program.clone();
+        let led_by_bubblewrap = command.sandbox.as_ref().is_some_and(Sandbox::has_bubblewrap);
         let prepared = tokio::task::spawn_blocking(move || prepare(command, token)).await;
         let (launch, stdout, stderr) = prepared.map_err(|panic| resolve::blocked(panic.to_string()))??;
         let shim = launch.shim.clone();
@@ -81,7 +92,7 @@ impl Running {
         let err = read_all(Receiver::from_owned_fd(launched.stderr).map_err(failed)?, stderr, valve.clone());
         let mut reading = JoinSet::new();
         reading.spawn(async { tokio::join!(out, err) });
-        Ok(Self { group, reading, valve })
+        Ok(Self { group, reading, valve, program, led_by_bubblewrap, told: launched.told })
     }
 
     async fn see_through(mut self, limits: &Limits, began: Instant, cancel: &CancellationToken) -> Ended {
@@ -95,8 +106,11 @@ impl Running {
         let memory_limit = self.group.memory_limit();
         // What does not die goes to the undertaker, by the drop of the group.
         let usage = if dead { self.group.bury().await } else { None };
+        let told = Told::read(self.told);
         let how = if how.is_by_itself() && self.valve.flooded.is_cancelled() { How::Flooded } else { how };
-        Ended { how, stdout, stderr, elapsed: began.elapsed(), usage, memory_limit, stuck: !dead }
+        let how = told.truth(how, self.led_by_bubblewrap, &self.program, &stderr.tail);
+        let (elapsed, walls) = (began.elapsed(), told.built);
+        Ended { how, stdout, stderr, elapsed, usage, memory_limit, walls, stuck: !dead }
     }
 
     /// Waits for whatever comes first: the leader's end, or a reason to end the run.
@@ -152,16 +166,24 @@ fn prepare(command: Command, token: Token) -> Result<(Launch, SpillFile, SpillFi
     let cgroups = Cgroups::create(&command.containment, token, &command.limits)
         .map_err(|error| failed("the cgroups", error))?;
     let env = environment(command.env, &private, token);
+    let (home, tmp) = (private.home(), private.tmp());
+    let surroundings = Surroundings { program: &program, home: &home, tmp: &tmp };
+    let enclosure = command.sandbox.and_then(|sandbox| Enclosure::new(&sandbox, &surroundings));
+    let wants_bubblewrap = enclosure.as_ref().is_some_and(|enclosure| enclosure.walls.bubblewrap);
+    let bubblewrap = wants_bubblewrap.then(sandbox::locate).flatten();
+    if wants_bubblewrap && bubblewrap.is_none() {
+        return Err(resolve::blocked("bwrap is in no folder of the daemon's PATH".to_owned()));
+    }
     let orders = Orders {
         parent: nix::unistd::getpid().as_raw(),
         file_bytes: command.limits.file_bytes,
         open_files: command.limits.open_files,
         cgroups: cgroups.doors(),
-        program,
-        args: command.args,
+        bubblewrap,
+        task: Task { cwd: cwd.clone(), tmp, enclosure, program, args: command.args },
     };
     let holdings = Holdings { token, cgroups, _private: private };
-    Ok((Launch { shim, arguments: orders.into_arguments(), env, cwd, holdings }, stdout, stderr))
+    Ok((Launch { shim, arguments: shim::arguments(orders), env, cwd, holdings }, stdout, stderr))
 }
 
 /// The given variables over a private HOME and TMPDIR, and the token over all.
