@@ -145,6 +145,7 @@ impl Plan<'_> {
             shop: Arc::new(self.shop(capacity)),
             running: running.clone(),
             room: self.doors.room.clone(),
+            pressure: self.pressure.subscribe(),
         };
         let slot = self.doors.jobs.clone();
         // one_for_all: jobs under way report to a manager that must know them.

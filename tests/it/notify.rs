@@ -69,6 +69,7 @@ fn the_service_manager_hears_of_the_start_of_life_and_of_the_end() {
     let served = manager.serve(&home);
     manager.hear_until("READY=1");
     manager.hear_until("WATCHDOG=1");
+    manager.hear_until("STATUS=0 jobs under way, 0 waiting");
     manager.hear_until("WATCHDOG=1");
     assert_eq!(served.stop(), Some(0));
     let before = manager.hear_until("STOPPING=1");

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use proctor::actors::pressure::Meter;
 use proctor::actors::process::MemoryCgroup;
+use proctor::config::Config;
 use serde_json::{Value, json};
 
 use crate::cli::Home;
@@ -69,8 +70,11 @@ async fn until_ready_says(address: std::net::SocketAddr, wanted: &str) -> u16 {
     .await
 }
 
-async fn world(memory: &Memory) -> World {
-    let roomy = |config: &mut proctor::config::Config| config.gateway.connections_per_principal_max = 64;
+async fn world(memory: &Memory, change: impl FnOnce(&mut Config)) -> World {
+    let roomy = |config: &mut Config| {
+        config.gateway.connections_per_principal_max = 64;
+        change(config);
+    };
     World::measured(&[fake_manifest("hang", 600), fake_manifest("garbage", 60)], roomy, Some(memory.meter()))
         .await
 }
@@ -88,7 +92,7 @@ fn scan(world: &World, tool: &str, wait_s: u32) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_refused_then_sent_away_and_let_in_again() {
     let memory = Memory::new();
-    let world = world(&memory).await;
+    let world = world(&memory, |_| {}).await;
     let address = world.daemon.address();
     assert_eq!(until_ready_says(address, "ready").await, 200);
     let mut busy = connect(&world).await.unwrap();
@@ -125,6 +129,38 @@ async fn sessions_are_refused_then_sent_away_and_let_in_again() {
     let jobs = again.call_tool("findings", json!({})).await;
     assert_eq!(jobs["result"]["isError"], false, "{jobs}");
     busy.notify("notifications/cancelled", json!({ "requestId": waiting })).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_job_is_taken_or_started_until_there_is_room_again() {
+    let memory = Memory::new();
+    let world = world(&memory, |config| config.jobs.running_max = 1).await;
+    let address = world.daemon.address();
+    let mut client = connect(&world).await.unwrap();
+    let mut submit = async |tool: &str, target: &str| {
+        let target = world.target(target, &[("app.py", "x = 1\n")]);
+        let arguments = json!({ "path": target, "tools": [tool], "wait_s": 0 });
+        client.call_tool("scan", arguments).await["result"].clone()
+    };
+    let running = submit("fake-hang", "first").await["structuredContent"]["job"].clone();
+    let waiting = submit("fake-garbage", "second").await["structuredContent"]["job"].clone();
+
+    memory.set(81);
+    assert_eq!(until_ready_says(address, "no new jobs: 81 % of 100 MiB").await, 503);
+    let refused = submit("fake-garbage", "third").await;
+    assert_eq!(refused["structuredContent"]["error"], "unavailable", "{refused}");
+    assert!(refused["structuredContent"]["retryAfterMs"].as_u64().unwrap() > 0, "{refused}");
+    let state = async |client: &mut Client, job: &Value, wait_s: u32| {
+        let answer = client.call_tool("job_status", json!({ "job": job, "wait_s": wait_s })).await;
+        answer["result"]["structuredContent"]["state"].clone()
+    };
+    client.call_tool("job_cancel", json!({ "job": running, "wait_s": 20 })).await;
+    // Longer than a place stays free otherwise.
+    assert_eq!(state(&mut client, &waiting, 3).await, "queued");
+
+    memory.set(70);
+    assert_eq!(state(&mut client, &waiting, 45).await, "done");
     world.end().await;
 }
 

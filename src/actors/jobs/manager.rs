@@ -34,6 +34,7 @@ use super::running::RunningJobs;
 use super::wish::Wish;
 use crate::actors::clock;
 use crate::actors::mailbox::{Lane, Message, Reply};
+use crate::actors::pressure::Pressure;
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::space::{NoRoom, Room};
 use crate::domain::admission::{Admission, Limits, Refusal};
@@ -67,6 +68,7 @@ pub struct JobsArguments {
     pub shop: Arc<Shop>,
     pub running: RunningJobs,
     pub room: Room,
+    pub pressure: watch::Receiver<Pressure>,
 }
 
 /// What is asked for, and by whom.
@@ -103,6 +105,8 @@ pub enum SubmitError {
     Refused { refusal: Refusal, retry_after: Duration },
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
+    #[error("memory is short ({0})")]
+    LowMemory(Pressure),
     #[error("the job could not be stored, so it was not taken in: {0}")]
     NotStored(String),
 }
@@ -114,6 +118,13 @@ pub struct Place {
     pub ahead: usize,
     /// Until it starts, by the pace of the last jobs.
     pub estimate: Duration,
+}
+
+/// Jobs under way, and jobs that wait for their turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    pub running: usize,
+    pub waiting: usize,
 }
 
 pub enum JobsMessage {
@@ -155,6 +166,8 @@ pub enum JobsMessage {
     Drain { patience: Duration, reply: Reply<()> },
     /// The patience of a drain is over.
     Hurry,
+    /// How much there is to do. Also how others see whether the manager still answers.
+    Count { reply: Reply<Census> },
 }
 
 impl Message for JobsMessage {
@@ -176,7 +189,8 @@ impl Message for JobsMessage {
             | Self::Tick
             | Self::Swept { .. }
             | Self::Drain { .. }
-            | Self::Hurry => Lane::Control,
+            | Self::Hurry
+            | Self::Count { .. } => Lane::Control,
         }
     }
 }
@@ -196,6 +210,7 @@ pub struct Jobs {
     shop: Arc<Shop>,
     running: RunningJobs,
     room: Room,
+    pressure: watch::Receiver<Pressure>,
     /// What leases are measured from.
     began: Instant,
     swept_at: Instant,
@@ -208,7 +223,7 @@ impl Server for Jobs {
     type Arguments = JobsArguments;
 
     async fn init(arguments: JobsArguments, context: &Context<JobsMessage>) -> Result<Self, StartError> {
-        let JobsArguments { limits, tries, lease, capacity, shop, running, room } = arguments;
+        let JobsArguments { limits, tries, lease, capacity, shop, running, room, pressure } = arguments;
         // Whatever ran in an earlier life is dead, and the store still shows it as running.
         let waiting = shop.store.recover(tries).await.map_err(|error| {
             StartError::Transient(format!("the store cannot be asked for old jobs: {error}"))
@@ -227,6 +242,7 @@ impl Server for Jobs {
             shop,
             running,
             room,
+            pressure,
             began: Instant::now(),
             swept_at: Instant::now(),
         };
@@ -267,6 +283,7 @@ impl Server for Jobs {
             JobsMessage::Swept { open } => self.swept(open, context).await,
             JobsMessage::Drain { patience, reply } => self.drain(patience, reply, context),
             JobsMessage::Hurry => self.hurry(context),
+            JobsMessage::Count { reply } => reply.send(self.census()),
         }
         Ok(())
     }
@@ -352,7 +369,11 @@ impl Jobs {
         }
     }
 
+    /// Short of memory it starts nothing; the next tick tries again.
     async fn start_jobs(&mut self, context: &Context<JobsMessage>) {
+        if !self.pressure.borrow().admits_jobs() {
+            return self.export();
+        }
         while let Some(job) = self.admission.start_next(|_| true) {
             let Some(live) = self.live.get_mut(&job) else {
                 continue;
@@ -431,6 +452,10 @@ impl Jobs {
         if !self.drained.is_empty() && self.admission.running() == 0 && !self.live.values().any(is_open) {
             self.drained.drain(..).for_each(|reply| reply.send(()));
         }
+    }
+
+    fn census(&self) -> Census {
+        Census { running: self.admission.running(), waiting: self.admission.waiting() }
     }
 
     fn export(&self) {

@@ -30,5 +30,7 @@ pub mod wish;
 pub mod looks;
 pub mod manager;
 
-pub use manager::{JobWatch, Jobs, JobsArguments, JobsMessage, Place, Submit, SubmitError, Submitted};
+pub use manager::{
+    Census, JobWatch, Jobs, JobsArguments, JobsMessage, Place, Submit, SubmitError, Submitted,
+};
 pub use running::RunningJobs;

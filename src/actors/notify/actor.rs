@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::parts::{Parts, Silent};
 use super::service::{Notice, ServiceManager};
+use crate::actors::jobs::Census;
 use crate::actors::mailbox::{Lane, Message};
 use crate::actors::server::{Context, Server, StartError, Stop};
 
@@ -32,7 +33,7 @@ pub enum NotifyMessage {
     /// Time to ask the parts.
     Check,
     /// They were asked.
-    Checked { answer: Result<(), Silent> },
+    Checked { answer: Result<Census, Silent> },
 }
 
 impl Message for NotifyMessage {
@@ -77,7 +78,7 @@ impl Server for Notify {
 
     async fn handle(&mut self, message: NotifyMessage, context: &Context<NotifyMessage>) -> Result<(), Stop> {
         match message {
-            NotifyMessage::Serving => self.tell(&[Notice::Ready, Notice::Status("serving".to_owned())]).await,
+            NotifyMessage::Serving => self.tell(&[Notice::Ready]).await,
             NotifyMessage::Stopping { budget } => self.stopping(budget).await,
             NotifyMessage::Check => self.check(context),
             NotifyMessage::Checked { answer } => self.checked(answer).await,
@@ -102,14 +103,15 @@ impl Notify {
         });
     }
 
-    async fn checked(&mut self, answer: Result<(), Silent>) {
+    async fn checked(&mut self, answer: Result<Census, Silent>) {
         metrics::gauge!("proctor_answering").set(if answer.is_ok() { 1.0 } else { 0.0 });
         match answer {
-            Ok(()) => {
+            Ok(Census { running, waiting }) => {
                 if let Some(part) = self.silent.take() {
                     tracing::info!(part, "answers again");
                 }
-                self.tell(&[Notice::Alive]).await;
+                let status = format!("{running} jobs under way, {waiting} waiting");
+                self.tell(&[Notice::Alive, Notice::Status(status)]).await;
             }
             Err(silent) => {
                 if self.silent.replace(silent.part) != Some(silent.part) {

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::actors::jobs::JobsMessage;
-use crate::actors::mailbox::{CallError, Slot};
+use crate::actors::jobs::{Census, JobsMessage};
+use crate::actors::mailbox::Slot;
 use crate::actors::store::Store;
 use crate::actors::supervise::Supervisor;
-use crate::domain::ids::{JobId, Principal};
 use crate::store::StoreError;
 
 /// Pause before a part that is busy or being restarted is asked again.
@@ -34,14 +33,14 @@ pub struct Silent {
 }
 
 impl Parts {
-    /// Asks all of them at once; the first that stayed silent.
-    pub async fn answer(&self, within: Duration) -> Result<(), Silent> {
-        let asked = tokio::try_join!(
+    /// Asks all of them at once: what there is to do, or the first that stayed silent.
+    pub async fn answer(&self, within: Duration) -> Result<Census, Silent> {
+        let ((), (), census) = tokio::try_join!(
             heard("the root supervisor", within, self.root_answers()),
             heard("the store", within, self.store_answers()),
             heard("the jobs manager", within, self.jobs_answer(within)),
-        );
-        asked.map(drop)
+        )?;
+        Ok(census)
     }
 
     async fn root_answers(&self) {
@@ -59,23 +58,22 @@ impl Parts {
         }
     }
 
-    async fn jobs_answer(&self, within: Duration) {
-        // Of nobody, and none: the quickest question there is.
-        let (principal, job) = (Principal(String::new()), JobId::from_random([0; 16]));
+    async fn jobs_answer(&self, within: Duration) -> Census {
         loop {
-            let request = |reply| JobsMessage::Watch { principal: principal.clone(), job, reply };
-            let asked = match self.jobs.get() {
-                Some(jobs) => jobs.call(request, within).await,
-                None => Err(CallError::Closed { actor: "jobs" }),
-            };
-            match asked {
-                Ok(_) => return,
-                Err(_restarting) => sleep(RETRY).await,
+            if let Some(jobs) = self.jobs.get()
+                && let Ok(census) = jobs.call(|reply| JobsMessage::Count { reply }, within).await
+            {
+                return census;
             }
+            sleep(RETRY).await;
         }
     }
 }
 
-async fn heard(part: &'static str, within: Duration, answer: impl Future<Output = ()>) -> Result<(), Silent> {
+async fn heard<T>(
+    part: &'static str,
+    within: Duration,
+    answer: impl Future<Output = T>,
+) -> Result<T, Silent> {
     timeout(within, answer).await.map_err(|_elapsed| Silent { part, within })
 }

@@ -28,6 +28,13 @@ pub struct Pressure {
     pub reading: Reading,
 }
 
+impl Pressure {
+    /// Whether a job may be taken, or started.
+    pub fn admits_jobs(self) -> bool {
+        self.level < Level::NoJobs
+    }
+}
+
 impl std::fmt::Display for Pressure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { level, reading } = self;

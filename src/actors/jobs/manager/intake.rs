@@ -91,6 +91,11 @@ impl Jobs {
             self.admission.withdraw(id);
             return reply.send(Err(no_room.into()));
         }
+        let pressure = *self.pressure.borrow();
+        if !pressure.admits_jobs() {
+            self.admission.withdraw(id);
+            return reply.send(Err(SubmitError::LowMemory(pressure)));
+        }
         let job = JobView::queued(id, principal, request, clock::now());
         let submission = Submission { job: job.clone(), plan: plan.clone(), key };
         let stage = Stage::Storing { submitters: vec![Submitter { reply, own: true }] };

@@ -152,7 +152,7 @@ fn refused(error: SubmitError) -> CallError {
         SubmitError::Refused { refusal, retry_after } => {
             CallError::Unavailable { what: refusal.to_string(), retry_after }
         }
-        SubmitError::NoRoom(_) | SubmitError::NotStored(_) => {
+        SubmitError::NoRoom(_) | SubmitError::LowMemory(_) | SubmitError::NotStored(_) => {
             CallError::Unavailable { what: error.to_string(), retry_after: STORE_RETRY }
         }
     }
