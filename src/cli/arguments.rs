@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::config::ConfigCommand;
 use super::exit::{Exit, TABLE};
+use super::history::{EventsCommand, JobsCommand};
 use super::job::{CancelCommand, ResultsCommand, StatusCommand};
 use super::mcp_config::McpConfigCommand;
 use super::scan::ScanCommand;
@@ -80,6 +81,8 @@ pub enum Question {
     Results(ResultsCommand),
     /// Stop a job: its tools are ended, what was found until then stays
     Cancel(CancelCommand),
+    Jobs(JobsCommand),
+    Events(EventsCommand),
     Tree(TreeCommand),
 }
 

@@ -27,6 +27,7 @@ mod serve;
 mod session;
 mod scan;
 mod job;
+mod history;
 mod tree;
 mod stdio;
 mod mcp_config;

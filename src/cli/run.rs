@@ -12,7 +12,7 @@ use super::session::Session;
 use super::stdio::{self, BridgeError};
 use super::terminal::Terminal;
 use super::tools::{self, ToolsError};
-use super::{client, config, job, mcp_config, scan, serve, token, tree};
+use super::{client, config, history, job, mcp_config, scan, serve, token, tree};
 use crate::actors::drain::BudgetSpent;
 use crate::actors::gateway::token_list::TokenListError;
 use crate::actors::notify::service::BadEnvironment;
@@ -132,6 +132,8 @@ async fn ask(question: &Question, link: &mut Link, terminal: Terminal) -> Result
         Question::Status(command) => job::status(command, link, terminal).await,
         Question::Results(command) => job::results(command, client, terminal).await,
         Question::Cancel(command) => job::cancel(command, client, terminal).await,
+        Question::Jobs(command) => history::jobs(command, client, terminal).await,
+        Question::Events(command) => history::events(command, link, terminal).await,
         Question::Tree(command) => tree::run(command, client, terminal).await,
     }
 }

@@ -7,6 +7,7 @@ pub mod finding;
 pub mod fingerprint;
 pub mod ids;
 pub mod job;
+pub mod said;
 pub mod lease;
 pub mod rescue;
 pub mod dedup;

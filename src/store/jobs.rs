@@ -1,5 +1,8 @@
 //! Jobs and their runs, as rows and back.
 
+use std::fmt;
+use std::str::FromStr;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,9 +31,38 @@ pub struct JobsPage {
     pub next: Option<JobsCursor>,
 }
 
-/// A place in the list of jobs.
+/// Which jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobsQuery {
+    pub principal: Principal,
+    /// Only those that stand here.
+    pub state: Option<JobState>,
+}
+
+/// All of one principal.
+impl From<Principal> for JobsQuery {
+    fn from(principal: Principal) -> Self {
+        Self { principal, state: None }
+    }
+}
+
+/// A place in the list of jobs. It grants nothing: each page asks for the principal again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobsCursor(i64);
+
+impl fmt::Display for JobsCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for JobsCursor {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        i64::from_str_radix(text, 16).map(Self).map_err(|_| StoreError::BadCursor)
+    }
+}
 
 /// Writes a new job of the present boot. `plan` says what it will do; while it waits, no other job with the same plan is
 /// written. Says whether it is there now: written, or written before under the same id.
@@ -149,16 +181,19 @@ pub(super) fn keyed(
 /// One page of a principal's jobs, newest first, at most [`JOBS_PAGE_MAX`].
 pub fn page(
     connection: &Connection,
-    principal: &Principal,
+    query: &JobsQuery,
     after: Option<JobsCursor>,
     limit: u32,
 ) -> Result<JobsPage, StoreError> {
     let limit = limit.clamp(1, JOBS_PAGE_MAX);
-    let sql =
-        format!("SELECT {COLUMNS} FROM jobs WHERE principal = ?1 AND job < ?2 ORDER BY job DESC LIMIT ?3");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM jobs WHERE principal = ?1 AND job < ?2 AND (?4 IS NULL OR state = ?4)
+         ORDER BY job DESC LIMIT ?3"
+    );
     let before = after.map_or(i64::MAX, |cursor| cursor.0);
+    let state = query.state.map(JobState::word);
     // One more than asked for shows whether there is a next page.
-    let mut jobs = many(connection, &sql, params![principal.0, before, limit + 1])?;
+    let mut jobs = many(connection, &sql, params![query.principal.0, before, limit + 1, state])?;
     let more = jobs.len() > limit as usize;
     jobs.truncate(limit as usize);
     let next = jobs.last().filter(|_| more).map(|(key, _)| JobsCursor(key.0));

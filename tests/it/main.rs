@@ -20,6 +20,7 @@ mod disk_world;
 mod disk;
 mod corruption;
 mod retention;
+mod history;
 mod process_world;
 mod process;
 mod process_output;

@@ -17,7 +17,7 @@ use crate::domain::lease::Fence;
 use crate::domain::rescue::Tries;
 use crate::store::events::{self, StoredEvent};
 use crate::store::findings::{self, FindingsPage, FindingsQuery};
-use crate::store::jobs::{self, JobsCursor, JobsPage};
+use crate::store::jobs::{self, JobsCursor, JobsPage, JobsQuery};
 use crate::store::keys::{self, Key, Known};
 use crate::store::record::{self, LetIn, Record, Submission};
 use crate::store::recover;
@@ -138,14 +138,15 @@ impl Store {
         self.read(move |connection| jobs::of_principal(connection, &principal, id)).await
     }
 
-    /// Jobs of this principal, newest first.
+    /// Jobs of a principal, newest first.
     pub async fn jobs(
         &self,
-        principal: Principal,
+        query: impl Into<JobsQuery>,
         after: Option<JobsCursor>,
         limit: u32,
     ) -> Result<JobsPage, StoreError> {
-        self.read(move |connection| jobs::page(connection, &principal, after, limit)).await
+        let query = query.into();
+        self.read(move |connection| jobs::page(connection, &query, after, limit)).await
     }
 
     /// Findings, worst first.

@@ -7,6 +7,8 @@ pub mod submit;
 mod scan;
 mod job_status;
 mod job_cancel;
+mod job_events;
+mod job_list;
 mod findings;
 #[cfg(feature = "fault-injection")]
 mod fault;

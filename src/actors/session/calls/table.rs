@@ -2,6 +2,8 @@
 
 use super::findings::{Findings, JobResults};
 use super::job_cancel::JobCancel;
+use super::job_events::JobEvents;
+use super::job_list::JobList;
 use super::job_status::JobStatus;
 use super::scan::Scan;
 use super::tools::Tools;
@@ -15,6 +17,8 @@ pub fn table() -> Table {
         Row::of::<JobStatus>(),
         Row::of::<JobResults>(),
         Row::of::<JobCancel>(),
+        Row::of::<JobList>(),
+        Row::of::<JobEvents>(),
         Row::of::<Findings>(),
         #[cfg(feature = "fault-injection")]
         Row::of::<super::fault::Fault>(),
