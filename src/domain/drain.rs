@@ -9,8 +9,8 @@
 
 use std::time::Duration;
 
-/// To hand back what still runs: a tool's grace of 3 s, then its state is stored.
-const HAND_BACK: Duration = Duration::from_secs(5);
+/// To hand back what still runs: a run's supervisor gives it and its tool 5 s, then its state is stored.
+const HAND_BACK: Duration = Duration::from_secs(7);
 /// To flush answers and close every socket: a peer has 2 s to answer our close frame, and a little on top.
 const CLOSE: Duration = Duration::from_secs(3);
 /// To stop the tree in reverse order and fold the write-ahead log into the database.
@@ -58,15 +58,15 @@ mod tests {
     }
 
     #[test]
-    fn the_default_budget_gives_jobs_fifteen_seconds_of_twenty_five() {
-        let stages = Stages { finish: s(15), hand_back: s(20), close: s(23), stop: s(25) };
+    fn the_default_budget_gives_jobs_thirteen_seconds_of_twenty_five() {
+        let stages = Stages { finish: s(13), hand_back: s(20), close: s(23), stop: s(25) };
         assert_eq!(Stages::of(s(25)), stages);
     }
 
     #[test]
     fn a_small_budget_is_shared_and_an_empty_one_is_over_at_once() {
-        let stages = Stages { finish: s(0), hand_back: s(1), close: s(1) + s(3) / 5, stop: s(2) };
-        assert_eq!(Stages::of(s(2)), stages);
+        let stages = Stages { finish: s(0), hand_back: s(7) / 2, close: s(5), stop: s(6) };
+        assert_eq!(Stages::of(s(6)), stages);
         assert_eq!(Stages::of(s(0)), Stages { finish: s(0), hand_back: s(0), close: s(0), stop: s(0) });
     }
 

@@ -1,7 +1,7 @@
 //! The promise: `proctor scan` ends with the exit code of its table, through the running daemon or one of its own, and
 //! the other commands see the same job. Tools are `cat` of a prepared report, and `sleep`.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
@@ -86,7 +86,7 @@ error = "high"
 pub struct Served {
     child: Child,
     /// Kept open: a daemon whose log has no reader would fail to write it.
-    _log: BufReader<ChildStderr>,
+    log: BufReader<ChildStderr>,
 }
 
 impl Served {
@@ -99,12 +99,20 @@ impl Served {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         wait_for(&mut log, "serving");
-        Self { child, _log: log }
+        Self { child, log }
     }
 
     pub fn stop(mut self) -> Option<i32> {
         signal(&self.child, Signal::SIGTERM);
         self.child.wait().unwrap().code()
+    }
+
+    /// The same, with the log since it served.
+    pub fn stop_and_tell(mut self) -> (Option<i32>, String) {
+        signal(&self.child, Signal::SIGTERM);
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
     }
 
     /// How it ended, if it has.

@@ -80,7 +80,9 @@ impl Jobs {
         let Some(Live { stage: Stage::UnderWay { taken_down, .. }, .. }) = self.live.get_mut(&job) else {
             return;
         };
-        if taken_down.replace(why).is_none() {
+        // The first word stands: that the actor is gone then is only the consequence.
+        if taken_down.is_none() {
+            *taken_down = Some(why);
             self.clear(job, context);
         }
     }
