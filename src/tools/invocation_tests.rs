@@ -88,7 +88,7 @@ fn a_tool_with_a_list_can_be_run_on_some_of_the_files() {
     let call = manifest("ruff").invocation_for_files(&places(), &half, |_| None);
     let call = call.expect("it takes a list").expect("it can be called");
     assert_eq!(call.args.last().and_then(|it| it.to_str()), Some("/snapshots/1/a.py"));
-    assert!(manifest("vulture").invocation_for_files(&places(), &half, |_| None).is_none());
+    assert!(manifest("gitleaks").invocation_for_files(&places(), &half, |_| None).is_none());
 }
 
 /// Every file that an argument names below `{config}` is in the binary, and every canary.

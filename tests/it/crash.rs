@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proctor::cli::client::{Client, ClientError};
 use proctor::protocol::api::{JobAnswer, JobArguments, RunAnswer, ScanArguments};
@@ -50,7 +50,9 @@ impl Scene {
     async fn kill_under_a_waiting_client(&mut self, actor: &str) {
         let mut waiting = self.world.client().await;
         let job = self.job.clone();
-        let waits = status(&mut waiting, &job, 40);
+        // It may come when the engine is down already, and is told to come back.
+        let arguments = JobArguments { job: job.clone(), wait_s: Some(40) };
+        let waits = waiting.call_patiently::<JobAnswer>("job_status", &arguments);
         let other = async {
             kill(&mut self.client, actor).await;
             let again = self.until_attempt(2).await;
@@ -65,16 +67,16 @@ impl Scene {
     }
 
     async fn until_attempt(&mut self, attempt: u32) -> JobAnswer {
-        let began = async {
-            loop {
-                match status(&mut self.client, &self.job, 1).await {
-                    Ok(job) if job.attempt == attempt && job.state == "running" => return job,
-                    // A part that is on its way back refuses.
-                    _ => tokio::time::sleep(Duration::from_millis(20)).await,
-                }
+        let deadline = Instant::now() + BACK_WITHIN;
+        loop {
+            let seen = status(&mut self.client, &self.job, 1).await;
+            match seen {
+                Ok(job) if job.attempt == attempt && job.state == "running" => return job,
+                // A part that is on its way back refuses.
+                _ => assert!(Instant::now() < deadline, "the job is not taken up again in time: {seen:#?}"),
             }
-        };
-        tokio::time::timeout(BACK_WITHIN, began).await.expect("the job is taken up again in time")
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// The daemon is whole again: a scan on the same connection, and nothing left of the one that was hit.

@@ -224,7 +224,9 @@ impl Job {
         }
         let JobArguments { id, view, cancel, shop, .. } = &self.arguments;
         let target = view.borrow().request.target.clone();
-        let (target, destination) = (PathBuf::from(target), shop.snapshots.join(id.to_string()));
+        // An earlier attempt may still hold its copy, or be about to remove it.
+        let (target, destination) =
+            (PathBuf::from(target), shop.snapshots.join(format!("{id}-{}", self.attempt)));
         let (shop, cancel, address) = (Arc::clone(shop), cancel.child_token(), context.address().clone());
         let deadline = self.arguments.deadline;
         // The copy blocks. Its token is cancelled with this task, so that neither a deadline nor the job's death leaves a
