@@ -24,19 +24,22 @@ pub async fn run(_: Plan) -> Vec<Row> {
         Tool::new("both-over", &flood("flood-both")),
         Tool::new("stdout-within", &flood("flood")).output_mib(512),
         Tool::new("stderr-within", &flood("flood-stderr")).output_mib(512),
+        Tool::new("chatty", &flood("chatty")).output_mib(512),
     ];
     let world = World::new(&tools, &["process.output_bytes_max=536870912"]);
     let served = world.serve().await;
     // Whatever a first job allocates for good is not the flood's.
-    one(&world, &served, "clean").await;
+    one(&world, &served, "clean", "clean").await;
     let mut rows = Vec::new();
     for tool in &tools[1..] {
-        rows.push(one(&world, &served, &tool.name).await);
+        // A log of any length is no harm to a report that is sound.
+        let expected = if tool.name == "chatty" { "clean" } else { "incomplete" };
+        rows.push(one(&world, &served, &tool.name, expected).await);
     }
     rows
 }
 
-async fn one(world: &World, served: &Served, tool: &str) -> Row {
+async fn one(world: &World, served: &Served, tool: &str, expected: &str) -> Row {
     let pid = served.pid();
     let before = proc::vitals(pid).rss_kib;
     proc::reset_peak(pid);
@@ -54,7 +57,7 @@ async fn one(world: &World, served: &Served, tool: &str) -> Row {
     Row::new(
         format!("{} MB by {tool}", BYTES / 1_000_000),
         format!("{before} KiB before, {grown} MiB more at most; the run {}", job.run(tool)),
-        format!("≤ {GROWTH_MIB_MAX} MiB more, never clean"),
-        grown <= GROWTH_MIB_MAX && job.conclusion == "incomplete",
+        format!("≤ {GROWTH_MIB_MAX} MiB more, {expected}"),
+        grown <= GROWTH_MIB_MAX && job.conclusion == expected,
     )
 }

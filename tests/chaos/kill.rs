@@ -16,7 +16,7 @@ use super::calls;
 use super::figures::{Times, ms};
 use super::leftovers::Leftovers;
 use super::oracle::Ledger;
-use super::plan::Plan;
+use super::plan::{LENIENCE, Plan};
 use super::rng::Rng;
 use super::served::{DieAt, Served};
 use super::table::Row;
@@ -31,8 +31,7 @@ const LIFE: std::ops::Range<Duration> = Duration::from_millis(10)..Duration::fro
 const PASSES: usize = 24;
 /// Points that a life under load passes; the others belong to an orderly end.
 const POINTS: usize = faults::POINTS.len() - 1;
-/// A commit is passed often, the end of a job seldom.
-const READY_MAX: Duration = Duration::from_secs(1);
+const READY_MAX: Duration = Duration::from_secs(1).saturating_mul(LENIENCE);
 /// How long the last life may take to bring everything to its end.
 const END_MAX: Duration = Duration::from_secs(180);
 /// What each job finds.

@@ -22,11 +22,17 @@ use crate::domain::fingerprint::{self, Stamped};
 use crate::domain::outcome::{Coverage, FailureReason, Outcome};
 use crate::domain::verdict::{Ending, Evidence, Report, UnreadableReport, Verdict, verdict};
 use crate::tools::invocation::Places;
-use crate::tools::manifest::Manifest;
+use crate::tools::manifest::{Manifest, Stream};
 use crate::tools::parse::{self, Output};
 
 /// Bytes of standard error kept with a failure: the cause is in the last lines, and an answer must stay readable.
 const STDERR_TAIL_BYTES: usize = 2 * 1024;
+
+/// Bytes of a report that is read, whatever a tool may write: a parser holds it whole and as much again as what it makes
+/// of it, while other runs do the same.
+const REPORT_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of a log that is read beside a report: a line for each file of a large target.
+const LOG_BYTES_MAX: u64 = 16 << 20;
 
 /// Where runs find what they share; absolute paths under the data directory.
 #[derive(Debug, Clone)]
@@ -234,9 +240,14 @@ fn read_report(
     exit_code: i32,
     report_file: Option<&Path>,
 ) -> Result<Report, UnreadableReport> {
-    let limit = order.manifest.limits.output_bytes;
+    let limit = order.manifest.limits.output_bytes.min(REPORT_BYTES_MAX);
     let stdout = read_stream(&ended.stdout, "standard output", limit)?;
-    let stderr = read_stream(&ended.stderr, "standard error", limit)?;
+    let stderr = match order.manifest.report.from {
+        Stream::Stderr => read_stream(&ended.stderr, "standard error", limit)?,
+        // A log, of which the end says most.
+        Stream::Stdout | Stream::File if length(&ended.stderr) > LOG_BYTES_MAX => ended.stderr.tail.clone(),
+        Stream::Stdout | Stream::File => read_stream(&ended.stderr, "standard error", limit)?,
+    };
     let report_file = report_file.filter(|path| path.exists());
     let report = report_file
         .map(|path| read_bounded(path, limit).map_err(|error| unreadable("the report file", &error)))
@@ -263,11 +274,21 @@ fn read_stream(captured: &Captured, name: &str, limit: u64) -> Result<Vec<u8>, U
     }
 }
 
+/// Bytes of the stream's file; a file that is not there is found out by reading it.
+fn length(stream: &Captured) -> u64 {
+    std::fs::metadata(&stream.path).map_or(0, |metadata| metadata.len())
+}
+
+/// Looks at the length first: what is too large costs no memory.
 fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::other(format!("it has more than {limit} bytes")));
+    if length <= limit {
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+    }
+    if length.max(bytes.len() as u64) > limit {
+        return Err(io::Error::other(format!("it has {length} bytes, more than the {limit} that are read")));
     }
     Ok(bytes)
 }
