@@ -4,6 +4,8 @@
 //! <data_dir>/
 //!   daemon.lock     held while a daemon runs; two daemons on one directory would each believe to be the only writer
 //!   proctor.db      the store
+//!   events.jsonl    the journal; older ones are .1 to .3
+//!   ballast         the reserve of the disk
 //!   token           the bearer token, 0600
 //!   tokens          digests of the tokens of others, 0600; there when one was made
 //!   daemon.json     where the running daemon listens; gone when none runs

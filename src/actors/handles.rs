@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::jobs::JobsMessage;
 use super::jobs::looks::LooksMessage;
 use super::jobs::target::Roots;
+use super::journal::Journal;
 use super::mailbox::Slot;
 use super::pressure::Pressure;
 use super::session::sarif::LastExport;
@@ -42,6 +43,8 @@ pub struct Handles {
     pub catalogue: Arc<Catalogue>,
     pub deadlines: Deadlines,
     pub exports: Arc<LastExport>,
+    /// What the daemon did lately.
+    pub journal: Journal,
     /// Kills the actor of this name in the live tree; false if there is none.
     #[cfg(feature = "fault-injection")]
     pub kill: Arc<dyn Fn(&str) -> bool + Send + Sync>,
@@ -71,6 +74,7 @@ impl Handles {
             catalogue: Arc::default(),
             deadlines: Deadlines { default_s: 60, max_s: 60 },
             exports: Arc::default(),
+            journal: Journal::default(),
             #[cfg(feature = "fault-injection")]
             kill: Arc::new(|_| false),
         }

@@ -16,6 +16,7 @@ pub mod installer;
 pub mod store;
 pub mod space;
 pub mod retention;
+pub mod journal;
 pub mod pressure;
 pub mod jobs;
 pub mod handles;

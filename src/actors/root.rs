@@ -29,6 +29,7 @@ use super::gateway::{GatewayMessage, listener};
 use super::jobs::JobsMessage;
 use super::jobs::looks::LooksMessage;
 use super::jobs::snapshot::{BadPattern, Policy};
+use super::journal::{Journal, What};
 use super::mailbox::Slot;
 use super::notify::{NotifyMessage, ServiceManager};
 use super::pressure::Meter;
@@ -86,6 +87,8 @@ pub(super) struct Doors {
     pub notify: Slot<NotifyMessage>,
     /// Whether there is room for new jobs.
     pub room: Room,
+    /// What the daemon did lately.
+    pub journal: Journal,
 }
 
 /// Why there is no daemon. Each names what to mend.
@@ -152,6 +155,7 @@ impl Daemon {
         };
         let root = boot(&plan, &doors).await?;
         data.announce(address)?;
+        doors.journal.say(What::daemon("started", format!("proctor {}", env!("CARGO_PKG_VERSION"))));
         if let Some(notify) = doors.notify.get() {
             drop(notify.post(NotifyMessage::Serving));
         }
@@ -182,6 +186,7 @@ impl Daemon {
     /// running jobs short.
     pub async fn drain(&self, budget: Duration) -> Result<Ended, BudgetSpent> {
         let Self { root, doors, .. } = self;
+        doors.journal.say(What::daemon("draining", format!("within {} s", budget.as_secs())));
         if let Some(notify) = doors.notify.get() {
             drop(notify.post(NotifyMessage::Stopping { budget }));
         }

@@ -173,11 +173,24 @@ impl Plan<'_> {
                 sandbox: self.config.process.sandbox,
                 readable: self.config.process.sandbox_readable.clone(),
             }),
-            store: Store::new(self.doors.store.clone()),
+            store: self.told_store(),
             snapshots: self.data.snapshots(),
             snapshot_limits: self.snapshot_limits(),
             policy: self.policy.clone(),
         }
+    }
+
+    pub(super) fn tree(&self) -> Source<TreeNode> {
+        let root = self.doors.root.clone();
+        // Unknown in the instant before its own children start.
+        Arc::new(move || {
+            root.get().map_or_else(|| TreeNode::starting("root", Kind::Supervisor), Supervisor::tree)
+        })
+    }
+
+    /// The store whose writes about jobs are told to the journal.
+    fn told_store(&self) -> Store {
+        Store::new(self.doors.store.clone()).telling(self.doors.journal.clone())
     }
 
     fn gateway(&self) -> ChildSpec {
@@ -190,7 +203,7 @@ impl Plan<'_> {
     fn notify(&self) -> ChildSpec {
         let parts = Parts {
             root: Arc::clone(&self.doors.root),
-            store: Store::new(self.doors.store.clone()),
+            store: self.told_store(),
             jobs: self.doors.jobs.clone(),
         };
         let arguments = NotifyArguments { manager: self.manager.clone(), parts };
@@ -198,14 +211,10 @@ impl Plan<'_> {
     }
 
     fn handles(&self) -> Handles {
-        let tree = self.doors.root.clone();
         #[cfg(feature = "fault-injection")]
         let kill = self.doors.root.clone();
         Handles {
-            tree: Arc::new(move || {
-                // Unknown in the instant before its own children start.
-                tree.get().map_or_else(|| TreeNode::starting("root", Kind::Supervisor), Supervisor::tree)
-            }),
+            tree: self.tree(),
             tools: self.tools(),
             ready: self.ready(),
             pressure: self.pressure.subscribe(),
@@ -216,6 +225,7 @@ impl Plan<'_> {
             catalogue: Arc::clone(&self.catalogue),
             deadlines: deadlines(&self.config.jobs),
             exports: Arc::default(),
+            journal: self.doors.journal.clone(),
             #[cfg(feature = "fault-injection")]
             kill: Arc::new(move |actor| kill.get().is_some_and(|root| root.kill_below(actor))),
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::journal::{JournalArguments, JournalServer};
 use super::retention::{Retention, RetentionArguments};
 use super::rows::Plan;
 use super::space::{Space, SpaceArguments};
@@ -20,7 +21,19 @@ pub(super) fn limits(storage: &config::Storage) -> Limits {
 impl Plan<'_> {
     /// Under `services`: a crash of one is no other's business.
     pub(super) fn upkeep(&self) -> Vec<ChildSpec> {
-        vec![self.space(), self.retention()]
+        // The journal first: it is stopped last, and has then heard of all that ended.
+        vec![self.journal(), self.space(), self.retention()]
+    }
+
+    fn journal(&self) -> ChildSpec {
+        let arguments = JournalArguments {
+            directory: self.data.root().to_owned(),
+            journal: self.doors.journal.clone(),
+            tree: self.tree(),
+            health: self.doors.health.clone(),
+            room: self.doors.room.clone(),
+        };
+        ChildSpec::server::<JournalServer>("journal", move || arguments.clone()).backoff(Backoff::MANAGER)
     }
 
     fn retention(&self) -> ChildSpec {

@@ -41,8 +41,8 @@ pub struct JobsCommand {
 /// Show what happened to a job, in order
 #[derive(Debug, Args)]
 pub struct EventsCommand {
-    /// The job's id: 32 hexadecimal digits
-    pub job: String,
+    /// The job's id: 32 hexadecimal digits; without it, what the daemon did lately, to all jobs and itself
+    pub job: Option<String>,
     /// The number of the first event wanted
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub from: u64,
@@ -85,11 +85,12 @@ pub async fn events(
     link: &mut Link,
     terminal: Terminal,
 ) -> Result<Exit, CommandError> {
+    let Some(job) = &command.job else { return journal(command, link, terminal).await };
     let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
     let mut from = command.from;
     loop {
         let arguments = EventsArguments {
-            job: command.job.clone(),
+            job: job.clone(),
             from: Some(from),
             wait_s: command.follow.then_some(WAIT_S_MAX),
             limit: Some(EVENTS_MAX),
@@ -110,6 +111,24 @@ pub async fn events(
             return Ok(Exit::Clean);
         }
     }
+}
+
+/// The daemon's journal: the last entries, as they are in `events.jsonl`.
+async fn journal(command: &EventsCommand, link: &mut Link, terminal: Terminal) -> Result<Exit, CommandError> {
+    let text = link.client.read("proctor://journal").await?;
+    let entries: Vec<serde_json::Value> =
+        serde_json::from_str(&text).map_err(|error| CommandError::Output(error.into()))?;
+    match command.json {
+        true => lines(&entries, terminal)?,
+        false => terminal.result(&entries.iter().map(entry).collect::<Vec<_>>().join("\n"))?,
+    }
+    Ok(Exit::Clean)
+}
+
+fn entry(entry: &serde_json::Value) -> String {
+    let word = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    let words = [seconds(&word("at")), word("job"), word("event"), word("state"), word("detail")];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
 fn lines<T: serde::Serialize>(items: &[T], terminal: Terminal) -> Result<(), CommandError> {

@@ -21,6 +21,7 @@ mod disk;
 mod corruption;
 mod retention;
 mod history;
+mod journal;
 mod process_world;
 mod process;
 mod process_output;

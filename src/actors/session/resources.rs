@@ -9,6 +9,7 @@ use rmcp::model::{
 
 use super::call::{CallContext, CallError};
 use super::sarif;
+use crate::actors::gateway::token::OWNER;
 use crate::protocol::errors::WireError;
 
 /// One resource, or a family of them: a URI with `{parameters}`, each of which stands for one path segment.
@@ -31,6 +32,13 @@ const TABLE: &[Row] = &[
         read: |_, context| async move { as_json(&(context.handles.tree)()) }.boxed(),
     },
     Row {
+        uri: "proctor://journal",
+        name: "journal",
+        description: "What the daemon did lately, to all jobs and to itself: for its owner.",
+        mime_type: "application/json",
+        read: |_, context| async move { journal(&context) }.boxed(),
+    },
+    Row {
         uri: "proctor://jobs/{job}/sarif",
         name: "sarif",
         description: "The result of a job as SARIF 2.1.0, one run per tool. Too large for one message: read sarif/0, sarif/1, ... and join them.",
@@ -47,6 +55,15 @@ const TABLE: &[Row] = &[
         },
     },
 ];
+
+/// It names everybody's jobs and targets.
+fn journal(context: &CallContext) -> Result<String, CallError> {
+    if context.principal.0 != OWNER {
+        let what = "the journal is for the daemon's owner".to_owned();
+        return Err(CallError::Refused { what, advice: "Use job_events for a job of yours".to_owned() });
+    }
+    as_json(&context.handles.journal.entries())
+}
 
 fn as_json(value: &impl serde::Serialize) -> Result<String, CallError> {
     serde_json::to_string(value).map_err(|_| WireError::Internal.into())

@@ -9,12 +9,14 @@ use tokio::time::sleep;
 
 use super::server::StoreMessage;
 use super::writer::{Committed, Done, fault_of};
+use crate::actors::journal::{Journal, What};
 use crate::actors::mailbox::{Address, CallError, Reply, Slot};
 use crate::domain::fingerprint::Stamped;
 use crate::domain::ids::{JobId, Principal};
 use crate::domain::job::{JobEvent, JobView};
 use crate::domain::lease::Fence;
 use crate::domain::rescue::Tries;
+use crate::domain::said::Said;
 use crate::store::events::{self, StoredEvent};
 use crate::store::findings::{self, FindingsPage, FindingsQuery};
 use crate::store::jobs::{self, JobsCursor, JobsPage, JobsQuery};
@@ -37,6 +39,8 @@ const READ_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Store {
     slot: Slot<StoreMessage>,
+    /// Hears of what was written.
+    journal: Journal,
 }
 
 /// Now, as it is stored: RFC 3339, UTC.
@@ -47,14 +51,20 @@ pub(super) fn now() -> String {
 impl Store {
     /// The store whose present address is in `slot`.
     pub fn new(slot: Slot<StoreMessage>) -> Self {
-        Self { slot }
+        Self { slot, journal: Journal::default() }
+    }
+
+    /// The same, with a journal of its own choice.
+    #[must_use]
+    pub fn telling(self, journal: Journal) -> Self {
+        Self { journal, ..self }
     }
 
     /// The store at one address: for one life of the actor, outside of a tree.
     pub fn bound_to(address: Address<StoreMessage>) -> Self {
         let slot = Slot::new();
         slot.set(address);
-        Self { slot }
+        Self::new(slot)
     }
 
     /// Lets a job in, unless its key or an equal job that waits says that it is there already. Writing it twice is the same
@@ -78,8 +88,12 @@ impl Store {
     }
 
     async fn submit_once(&self, submission: &Arc<Submission>) -> Result<LetIn, StoreError> {
-        let submission = Arc::clone(submission);
-        self.write(move |connection| record::submit(connection, &submission)).await
+        let written = Arc::clone(submission);
+        let let_in = self.write(move |connection| record::submit(connection, &written)).await?;
+        if let_in == LetIn::New {
+            self.journal.say(What::submitted(submission.job.id, &submission.job.request.target));
+        }
+        Ok(let_in)
     }
 
     /// What a client's own name stands for, if it was used before.
@@ -117,8 +131,12 @@ impl Store {
     }
 
     async fn record_once(&self, record: &Arc<Record>) -> Result<bool, StoreError> {
-        let record = Arc::clone(record);
-        self.write(move |connection| record::record(connection, &record)).await
+        let written = Arc::clone(record);
+        let changed = self.write(move |connection| record::record(connection, &written)).await?;
+        if changed {
+            self.journal.say(What::Job { job: record.job, said: Said::of(&record.event) });
+        }
+        Ok(changed)
     }
 
     /// Takes up every job that has not ended. To be called before the first job is let in: by construction nothing is under

@@ -9,6 +9,7 @@ use super::jobs::{self, Found};
 use crate::actors::jobs::looks::{LooksMessage, Seen};
 use crate::actors::jobs::wish::{Caller, wish};
 use crate::actors::jobs::{JobWatch, JobsMessage, Submit, SubmitError, Submitted};
+use crate::actors::journal::What;
 use crate::actors::session::call::{CallContext, CallError};
 use crate::domain::admission::Refusal;
 use crate::domain::ids::JobId;
@@ -81,7 +82,7 @@ async fn ask(
         wish,
     });
     let answer = jobs::ask(context, |reply| JobsMessage::Submit { submit, reply }).await?;
-    Ok((caller, answer.map_err(refused)?))
+    Ok((caller, answer.map_err(|error| told(error, context)).map_err(refused)?))
 }
 
 fn connection(context: &CallContext, request: &JobRequest) -> Option<tokio_util::sync::CancellationToken> {
@@ -144,6 +145,12 @@ fn conflict(job: JobId) -> CallError {
         what: format!("this idempotency_key stands for job {job}, which was asked for with other arguments"),
         advice: "Use a new key for a new request, or repeat the first one as it was".to_owned(),
     }
+}
+
+/// The journal hears of what was not taken in, too.
+fn told(error: SubmitError, context: &CallContext) -> SubmitError {
+    context.handles.journal.say(What::daemon("refused", format!("{}: {error}", context.principal.0)));
+    error
 }
 
 fn refused(error: SubmitError) -> CallError {
