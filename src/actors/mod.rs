@@ -18,6 +18,7 @@ pub mod space;
 pub mod retention;
 pub mod journal;
 pub mod pressure;
+pub mod breakers;
 pub mod jobs;
 pub mod handles;
 pub mod session;

@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::breakers::Breakers;
 use super::data_dir::{DataDir, DataDirError};
 use super::drain::{BudgetSpent, Drain};
 use super::gateway::token::{Token, TokenFileError};
@@ -81,6 +82,7 @@ pub(super) struct Doors {
     pub store: Slot<StoreMessage>,
     pub jobs: Slot<JobsMessage>,
     pub looks: Slot<LooksMessage>,
+    pub breakers: Breakers,
     pub gateway: Slot<GatewayMessage>,
     /// Whether the store's writes reach the disk.
     pub health: Health,

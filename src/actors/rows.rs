@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use tokio::time::Instant;
+
+use super::breakers::{BreakersArguments, BreakersServer};
 use super::data_dir::DataDir;
 use super::gateway::sessions;
 use super::gateway::settings::Settings;
@@ -27,6 +30,7 @@ use super::supervise::{Backoff, ChildSpec, Intensity, Strategy, Supervisor, Supe
 use super::{host, random};
 use crate::config::{self, Config};
 use crate::domain::admission;
+use crate::domain::breaker::{Dependency, Rules};
 use crate::domain::ids::BootId;
 use crate::domain::pressure::{Level, Watermarks};
 use crate::domain::rescue::Tries;
@@ -35,6 +39,7 @@ use crate::domain::supervision::Kind;
 use crate::domain::tree::TreeNode;
 use crate::telemetry;
 use crate::tools::catalogue::Catalogue;
+use crate::tools::manifest::Manifest;
 
 use super::root::Doors;
 
@@ -87,11 +92,25 @@ impl Plan<'_> {
 
     fn services(&self) -> ChildSpec {
         let watching = self.upkeep().into_iter().chain(self.pressure());
-        let children: Vec<ChildSpec> = watching.chain([self.looks(), self.jobs()]).collect();
+        let children: Vec<ChildSpec> = watching.chain([self.looks(), self.breakers(), self.jobs()]).collect();
         ChildSpec::supervisor("services", &SupervisorSlot::new(), move || {
             let services = SupervisorSpec::new("services", Strategy::OneForOne);
             children.iter().cloned().fold(services, SupervisorSpec::child)
         })
+    }
+
+    fn breakers(&self) -> ChildSpec {
+        let config = self.config.breakers;
+        let rules = Rules {
+            failures_max: config.failures_max,
+            reset: config.reset,
+            reset_max: config.reset_max.max(config.reset),
+        };
+        let arguments = BreakersArguments { rules, door: self.doors.breakers.clone() };
+        ChildSpec::server_in::<BreakersServer>("breakers", self.doors.breakers.slot(), move || {
+            arguments.clone()
+        })
+        .backoff(MANAGER_BACKOFF)
     }
 
     fn looks(&self) -> ChildSpec {
@@ -174,6 +193,7 @@ impl Plan<'_> {
                 readable: self.config.process.sandbox_readable.clone(),
             }),
             store: self.told_store(),
+            breakers: self.doors.breakers.clone(),
             snapshots: self.data.snapshots(),
             snapshot_limits: self.snapshot_limits(),
             policy: self.policy.clone(),
@@ -248,8 +268,13 @@ impl Plan<'_> {
     /// Whether a tool is installed is looked up each time: it may have come meanwhile.
     fn tools(&self) -> Source<convert::ToolsAnswer> {
         let (catalogue, tools_dir) = (Arc::clone(&self.catalogue), self.config.daemon.tools_dir.clone());
+        let breakers = self.doors.breakers.clone();
         Arc::new(move || {
-            convert::tools_answer(&catalogue, |manifest| Installed::locate(manifest, &tools_dir).is_ok())
+            let is_installed = |manifest: &Manifest| Installed::locate(manifest, &tools_dir).is_ok();
+            convert::tools_answer(&catalogue, is_installed, |manifest| {
+                let down = breakers.down(&Dependency::Tool(manifest.name.clone()))?;
+                Some(down.retry_in(Instant::now()))
+            })
         })
     }
 }

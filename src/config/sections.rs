@@ -17,6 +17,7 @@ pub struct Config {
     pub snapshot: Snapshot,
     pub jobs: Jobs,
     pub process: Process,
+    pub breakers: Breakers,
     pub storage: Storage,
     pub retention: Retention,
     pub memory: Memory,
@@ -130,6 +131,17 @@ pub enum SandboxMode {
     Require,
     /// No wall.
     Off,
+}
+
+/// `[breakers]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Breakers {
+    pub failures_max: u32,
+    #[serde(rename = "reset_s", deserialize_with = "seconds")]
+    pub reset: Duration,
+    #[serde(rename = "reset_max_s", deserialize_with = "seconds")]
+    pub reset_max: Duration,
 }
 
 /// `[storage]`

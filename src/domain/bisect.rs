@@ -229,6 +229,7 @@ pub const fn may_lie_in_the_files(reason: FailureReason, ended_by: EndedBy) -> b
         FailureReason::ToolMissing
         | FailureReason::SpawnFailed
         | FailureReason::ServiceUnavailable
+        | FailureReason::DependencyOpen
         | FailureReason::TargetUnreadable
         | FailureReason::TargetChanged
         | FailureReason::DaemonRestarted

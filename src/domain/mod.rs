@@ -17,6 +17,7 @@ pub mod slots;
 pub mod space;
 pub mod deadline;
 pub mod bisect;
+pub mod breaker;
 pub mod outcome;
 pub mod severity;
 pub mod verdict;

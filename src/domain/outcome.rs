@@ -61,6 +61,8 @@ pub enum FailureReason {
     NoProofOfWork,
     /// The tool needs a service it could not reach or that refused it.
     ServiceUnavailable,
+    /// What the tool depends on has failed several times in a row, so nothing was started.
+    DependencyOpen,
     /// The target could not be read into a snapshot.
     TargetUnreadable,
     /// The target is no longer what the job began with, before it was interrupted.
@@ -86,6 +88,7 @@ impl FailureReason {
             Self::UnreadableReport => "unreadable_report",
             Self::NoProofOfWork => "no_proof_of_work",
             Self::ServiceUnavailable => "service_unavailable",
+            Self::DependencyOpen => "dependency_open",
             Self::TargetUnreadable => "target_unreadable",
             Self::TargetChanged => "target_changed",
             Self::DaemonRestarted => "daemon_restarted",
@@ -99,6 +102,7 @@ impl FailureReason {
             Self::Signalled
             | Self::TimedOut
             | Self::ServiceUnavailable
+            | Self::DependencyOpen
             | Self::TargetChanged
             | Self::DaemonRestarted => true,
             Self::ToolMissing

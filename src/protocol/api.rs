@@ -256,4 +256,7 @@ pub struct ToolAnswer {
     pub installed: bool,
     /// Whether it needs the network.
     pub network: bool,
+    /// It, or a service that it needs, does not work now: seconds until it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_in_s: Option<u64>,
 }

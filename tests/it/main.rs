@@ -63,3 +63,4 @@ mod drain;
 mod pressure;
 mod notify;
 mod poison;
+mod breaker;

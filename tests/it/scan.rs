@@ -54,8 +54,9 @@ async fn a_tool_that_needs_the_network_fails_honestly_without_it() {
         "findings" => assert!(run.findings > 0),
         "failed" => {
             let failure = run.failure.as_ref().unwrap();
-            assert_eq!(failure.reason, "service_unavailable", "{failure:#?}");
-            assert!(failure.retryable);
+            // No answer, or a mirror that knows packages and no advisories.
+            let honest = ["service_unavailable", "no_proof_of_work"];
+            assert!(honest.contains(&failure.reason.as_str()), "{failure:#?}");
             assert_eq!(job.conclusion, "incomplete");
         }
         other => panic!("{other}: {run:#?}"),

@@ -21,7 +21,7 @@ use crate::domain::finding::clean_text;
 use crate::domain::fingerprint::{self, Stamped};
 use crate::domain::outcome::{Coverage, FailureReason, Outcome};
 use crate::domain::verdict::{Ending, Evidence, Report, UnreadableReport, Verdict, verdict};
-use crate::tools::invocation::Places;
+use crate::tools::invocation::{InvocationError, Places};
 use crate::tools::manifest::{Manifest, Stream};
 use crate::tools::parse::{self, Output};
 
@@ -129,7 +129,7 @@ pub async fn run_tool(
     let prepared = prepare(order, workplace, program, stages);
     let (command, report_file, scratch) = match prepared {
         Ok(prepared) => prepared,
-        Err(detail) => return Finished::not_started(FailureReason::SpawnFailed, detail, None),
+        Err((reason, detail)) => return Finished::not_started(reason, detail, None),
     };
     let ended = process::run(command, cancel).await;
     if ended.stuck {
@@ -147,13 +147,14 @@ fn prepare(
     workplace: &Workplace,
     program: Program,
     stages: Stages,
-) -> Result<Prepared, String> {
+) -> Result<Prepared, (FailureReason, String)> {
     let manifest = &order.manifest;
+    let ours = |detail: String| (FailureReason::SpawnFailed, detail);
     let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(&workplace.runs).map_err(|error| {
-        format!("cannot make a directory for the run in {}: {error}", workplace.runs.display())
+        ours(format!("cannot make a directory for the run in {}: {error}", workplace.runs.display()))
     })?;
     let work = scratch.path().join("work");
-    std::fs::create_dir(&work).map_err(|error| format!("cannot make {}: {error}", work.display()))?;
+    std::fs::create_dir(&work).map_err(|error| ours(format!("cannot make {}: {error}", work.display())))?;
     let places = Places {
         target: order.snapshot.root.to_owned(),
         work,
@@ -165,11 +166,15 @@ fn prepare(
     let environment = |name: &str| -> Option<OsString> { std::env::var_os(name) };
     let invocation = if order.is_part {
         let part = manifest.invocation_for_files(&places, &order.expected, environment);
-        part.ok_or_else(|| format!("{} cannot be run on a part of the files", manifest.name))?
+        part.ok_or_else(|| ours(format!("{} cannot be run on a part of the files", manifest.name)))?
     } else {
         manifest.invocation(&places, &order.expected, environment)
     };
-    let invocation = invocation.map_err(|error| error.to_string())?;
+    let invocation = invocation.map_err(|error| match error {
+        // Not the tool's doing: it would start on fewer.
+        InvocationError::TooManyFiles { .. } => (FailureReason::TargetUnreadable, error.to_string()),
+        InvocationError::NotAbsolute { .. } => ours(error.to_string()),
+    })?;
     let sandbox = confine::sandbox(manifest, workplace, &program, &places);
     let mut command = Command::new(program.path, scratch.path());
     command.sandbox = sandbox;

@@ -25,6 +25,7 @@ use super::manager::JobsMessage;
 use super::plan::{Planned, plan, resume};
 use super::run::{Run, RunArguments, failed};
 use super::snapshot::{self, Snapshot, SnapshotError};
+use crate::actors::breakers::Breakers;
 use crate::actors::clock;
 use crate::actors::mailbox::{Address, Lane, Message};
 use crate::actors::random;
@@ -47,6 +48,7 @@ pub struct Shop {
     pub catalogue: Arc<Catalogue>,
     pub workplace: Arc<Workplace>,
     pub store: Store,
+    pub breakers: Breakers,
     pub snapshots: PathBuf,
     pub snapshot_limits: snapshot::Limits,
     /// What no snapshot holds.
@@ -327,6 +329,7 @@ impl Job {
             cancel: cancel.clone(),
             workplace: Arc::clone(&shop.workplace),
             store: shop.store.clone(),
+            breakers: shop.breakers.clone(),
             job: context.address().clone(),
             jobs: jobs.clone(),
         };

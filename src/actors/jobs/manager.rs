@@ -15,8 +15,9 @@
 //! the successor through the same slot.
 //!
 //! Reading order: [`live`] (what is known of a job), [`intake`] (how it comes in), this file (turns, slots, drain),
-//! [`rescue`] (what becomes of jobs that nobody holds).
+//! `held` (who waits for what is down), [`rescue`] (what becomes of jobs that nobody holds).
 
+mod held;
 mod intake;
 mod live;
 mod rescue;
@@ -49,6 +50,7 @@ use crate::store::keys::Key;
 use crate::store::record::LetIn;
 use crate::store::recover::ended;
 
+use held::Held;
 use live::{Live, Stage};
 
 /// Requests that may wait here: every session's in-flight limit many times over.
@@ -211,6 +213,7 @@ pub struct Jobs {
     running: RunningJobs,
     room: Room,
     pressure: watch::Receiver<Pressure>,
+    held: Held,
     /// What leases are measured from.
     began: Instant,
     swept_at: Instant,
@@ -228,6 +231,7 @@ impl Server for Jobs {
         let waiting = shop.store.recover(tries).await.map_err(|error| {
             StartError::Transient(format!("the store cannot be asked for old jobs: {error}"))
         })?;
+        let held = Held::new(shop.breakers.clone());
         let mut this = Self {
             admission: Admission::new(limits),
             running_max: limits.running,
@@ -243,6 +247,7 @@ impl Server for Jobs {
             running,
             room,
             pressure,
+            held,
             began: Instant::now(),
             swept_at: Instant::now(),
         };
@@ -369,12 +374,24 @@ impl Jobs {
         }
     }
 
+    /// A job that could do nothing now, because all it asks for is down, keeps its place; one goes ahead to try.
+    fn start_next(&mut self) -> Option<JobId> {
+        let Self { admission, live, held, .. } = self;
+        let request = |job: JobId| live.get(&job).map(|live| live.view.borrow().request.clone());
+        let now = Instant::now();
+        let job = admission.start_next(|job| !request(job).is_some_and(|it| held.holds(&it.tools, now)))?;
+        if let Some(request) = request(job) {
+            held.started(&request.tools, now);
+        }
+        Some(job)
+    }
+
     /// Short of memory it starts nothing; the next tick tries again.
     async fn start_jobs(&mut self, context: &Context<JobsMessage>) {
         if !self.pressure.borrow().admits_jobs() {
             return self.export();
         }
-        while let Some(job) = self.admission.start_next(|_| true) {
+        while let Some(job) = self.start_next() {
             let Some(live) = self.live.get_mut(&job) else {
                 continue;
             };

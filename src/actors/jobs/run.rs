@@ -19,9 +19,11 @@ use super::execute::{Executed, Order, Workplace};
 use super::job::JobMessage;
 use super::manager::JobsMessage;
 use super::run_slot::RunSlot;
+use crate::actors::breakers::{Breakers, Down};
 use crate::actors::mailbox::{Address, CallError, Message};
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::store::Store;
+use crate::domain::breaker::{self, Dependency};
 use crate::domain::ids::{JobId, RunId, ToolName};
 use crate::domain::job::{Ended, JobEvent, RunState};
 use crate::domain::lease::Fence;
@@ -43,6 +45,7 @@ pub struct RunArguments {
     pub cancel: CancellationToken,
     pub workplace: Arc<Workplace>,
     pub store: Store,
+    pub breakers: Breakers,
     pub job: Address<JobMessage>,
     pub jobs: Address<JobsMessage>,
 }
@@ -107,15 +110,33 @@ impl Server for Run {
 
 impl Run {
     async fn work(&mut self, context: &Context<RunMessage>) -> Result<(), Stop> {
-        let executed = match self.slot().await {
-            Ok(slot) => self.calls(slot).fulfil(&self.arguments.order).await,
-            Err(outcome) => Executed::nothing_read(&self.arguments.order, outcome),
-        };
+        let executed = self.execute().await;
+        let executed =
+            executed.unwrap_or_else(|outcome| Executed::nothing_read(&self.arguments.order, outcome));
         if executed.outcome == Outcome::Cancelled && context.stopping().is_cancelled() {
             // Nobody asked for a cancel: its job is being taken down, and whoever does that says why.
             return Err(Stop::Shutdown);
         }
         self.deliver(executed).await
+    }
+
+    async fn execute(&self) -> Result<Executed, Outcome> {
+        let RunArguments { order, cancel, breakers, .. } = &self.arguments;
+        let dependency = Dependency::Tool(self.tool().clone());
+        let down = |down: Down| is_down(&dependency, down, Instant::now());
+        // What is known to be down needs no place on the host.
+        if let Some(known) = breakers.down(&dependency).filter(|known| known.is_certain(Instant::now())) {
+            return Err(down(known));
+        }
+        let slot = self.slot().await?;
+        let pass = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(Outcome::Cancelled),
+            pass = breakers.enter(&dependency) => pass.map_err(down)?,
+        };
+        let executed = self.calls(slot).fulfil(order).await;
+        pass.report(breaker::verdict(&executed.outcome));
+        Ok(executed)
     }
 
     /// Waits for the host to have room. The wait ends with the job's deadline, so it is bounded.
@@ -183,6 +204,21 @@ fn no_slot(error: CallError) -> Outcome {
     }
 }
 
+fn is_down(dependency: &Dependency, down: Down, now: Instant) -> Outcome {
+    let wait = down.retry_in(now).as_secs_f64().ceil();
+    let what = dependency.word();
+    Outcome::Failed(Failure {
+        advice: Some(match down.until {
+            Some(_) => format!("it is tried again in {wait} s: scan again then"),
+            None => "it is being tried now: scan again in a moment".to_owned(),
+        }),
+        ..failure(
+            FailureReason::DependencyOpen,
+            &format!("{what} failed {} times in a row, so it was not started again", down.failures),
+        )
+    })
+}
+
 /// Findings by severity, least first.
 fn count(severities: impl Iterator<Item = Severity>) -> [u32; 5] {
     let mut counts = [0u32; 5];
@@ -194,11 +230,15 @@ fn count(severities: impl Iterator<Item = Severity>) -> [u32; 5] {
 
 /// A failure of the run with no tool to blame.
 pub(super) fn failed(reason: FailureReason, detail: &str) -> Outcome {
-    Outcome::Failed(Failure {
+    Outcome::Failed(failure(reason, detail))
+}
+
+fn failure(reason: FailureReason, detail: &str) -> Failure {
+    Failure {
         reason,
         detail: detail.to_owned(),
         advice: None,
         stderr_tail: String::new(),
         retryable: reason.retryable(),
-    })
+    }
 }

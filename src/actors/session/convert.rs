@@ -1,5 +1,7 @@
 //! The one file that joins the wire and the domain: what the domain knows, in the words of `protocol::api`.
 
+use std::time::Duration;
+
 use crate::domain::finding::Finding;
 use crate::domain::fingerprint::Stamped;
 use crate::domain::job::{Conclusion, Ended, JobState, JobView, RunState, RunView};
@@ -166,7 +168,12 @@ pub const fn severity(word: SeverityWord) -> Severity {
 }
 
 /// The catalogue as clients see it.
-pub fn tools_answer(catalogue: &Catalogue, is_installed: impl Fn(&Manifest) -> bool) -> ToolsAnswer {
+/// `retry_in` says of a tool that does not work when it is tried again.
+pub fn tools_answer(
+    catalogue: &Catalogue,
+    is_installed: impl Fn(&Manifest) -> bool,
+    retry_in: impl Fn(&Manifest) -> Option<Duration>,
+) -> ToolsAnswer {
     let tools = catalogue.iter().map(|manifest| ToolAnswer {
         name: manifest.name.0.clone(),
         summary: manifest.summary.clone(),
@@ -174,6 +181,7 @@ pub fn tools_answer(catalogue: &Catalogue, is_installed: impl Fn(&Manifest) -> b
         version: manifest.version.pinned.clone(),
         installed: is_installed(manifest),
         network: manifest.network,
+        retry_in_s: retry_in(manifest).map(|wait| wait.as_secs()),
     });
     ToolsAnswer { tools: tools.collect() }
 }

@@ -93,7 +93,8 @@ fn refuse_all_skipped(document: &Document) -> Result<(), UnreadableReport> {
         "none of {} packages could be audited, for the first because: {reason}",
         document.dependencies.len()
     );
-    Err(unreadable(FailureReason::ServiceUnavailable, detail))
+    // The service answered. That it knows none of them may be the target's doing.
+    Err(unreadable(FailureReason::NoProofOfWork, detail))
 }
 
 fn vulnerabilities(

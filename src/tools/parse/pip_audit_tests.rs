@@ -78,7 +78,7 @@ fn no_known_vulnerabilities_in_packages_that_nobody_knows_is_a_failure() {
     let report =
         r#"{"dependencies": [{"name": "a", "skip_reason": "gone"}, {"name": "b", "skip_reason": "gone"}]}"#;
     let error = read(report, &[("a.txt", "a==1\nb==1\n")]).expect_err("nothing was audited");
-    assert_eq!(error.reason, FailureReason::ServiceUnavailable);
+    assert_eq!(error.reason, FailureReason::NoProofOfWork);
 }
 
 #[test]

@@ -98,6 +98,7 @@ fn handles(root: Arc<OnceLock<Supervisor>>) -> Handles {
             version: "1.0".into(),
             installed: false,
             network: false,
+            retry_in_s: None,
         }],
     };
     Handles { tree: Arc::new(move || root.get().expect("booted").tree()), ..Handles::unattached(tools) }
