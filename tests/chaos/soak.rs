@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(500);
 const SLOPE_MAX_MIB_PER_H: f64 = 1.0;
 /// A window this short says nothing about hours; what it can say is that nothing leaks by the job.
 const SLOPE_NEEDS: Duration = Duration::from_secs(600);
-const GROWTH_MAX_MIB: f64 = 8.0;
+const GROWTH_MAX_MIB: f64 = 16.0;
 /// Idle threads of the runtime's blocking pool end after 10 s without work. They take turns, so one piece of work a second
 /// (the daemon looks at memory and disk) keeps this many alive that a burst has made.
 const IDLE_THREADS: u64 = 10;
@@ -112,7 +112,7 @@ fn memory(done: &str, samples: &[(f64, f64)]) -> Row {
     match hours * 3_600.0 >= SLOPE_NEEDS.as_secs_f64() {
         true => Row::new(done, figures, "slope ≤ 1 MiB/h after warm-up", slope <= SLOPE_MAX_MIB_PER_H),
         false => {
-            let bound = "≤ 8 MiB more from first to last third (too short for a slope)";
+            let bound = "≤ 16 MiB more from first to last third (too short for a slope)";
             Row::new(done, figures, bound, last - first <= GROWTH_MAX_MIB)
         }
     }
