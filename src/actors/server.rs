@@ -39,6 +39,9 @@ pub trait Server: Sized + Send + 'static {
     const NAME: &'static str;
     /// Data messages that may wait or be handled at once.
     const MAILBOX_LIMIT: usize;
+    /// A message that is longer in its handler than this is a stall, and is said to be one. `None`: whose handler waits for
+    /// the work itself.
+    const STALLS_AFTER: Option<Duration> = Some(Duration::from_secs(5));
     type Message: Message;
     /// The complete list of what the actor may touch.
     type Arguments: Send + 'static;
@@ -164,7 +167,7 @@ pub(crate) async fn start<S: Server>(
     arguments: S::Arguments,
     parent: Option<ActorCell>,
 ) -> Result<Spawned<S::Message>, StartError> {
-    let gate = Arc::new(Gate::new(S::NAME, S::MAILBOX_LIMIT));
+    let gate = Arc::new(Gate::new(S::NAME, S::MAILBOX_LIMIT, S::STALLS_AFTER));
     let boot = Boot { arguments, gate: Arc::clone(&gate) };
     let started = match parent {
         Some(parent) => Runner::<S>::spawn_linked(None, Runner(PhantomData), boot, parent).await,

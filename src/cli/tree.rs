@@ -142,8 +142,11 @@ fn state(node: &TreeNode) -> Cell {
 
 /// What an operator should look at: a handler that takes long, and the last failure.
 fn remark(node: &TreeNode) -> String {
-    let handling = node.actor.as_ref().and_then(|actor| actor.handling_ms);
-    let handling = handling.map(|ms| format!("in a handler for {}", duration(Duration::from_millis(ms))));
+    let handling = node.actor.as_ref().and_then(|actor| Some((actor.handling_ms?, actor.stalled)));
+    let handling = handling.map(|(ms, stalled)| {
+        let stalled = if stalled { "stalled, " } else { "" };
+        format!("{stalled}in a handler for {}", duration(Duration::from_millis(ms)))
+    });
     let failure = node.last_failure.as_ref().map(|failure| clean_text(failure, FAILURE_BYTES_MAX));
     handling.into_iter().chain(failure).collect::<Vec<_>>().join("; ")
 }
@@ -165,6 +168,7 @@ mod tests {
                 name: id.into(),
                 age_ms: 61_000,
                 handling_ms: None,
+                stalled: false,
                 mailbox: MailboxView { depth: 1, limit: 64, refused: 0 },
             }),
             children,
@@ -210,9 +214,13 @@ mod tests {
         let mut busy = node("store", Kind::Worker, vec![]);
         if let Some(actor) = &mut busy.actor {
             actor.handling_ms = Some(2_000);
+            actor.stalled = true;
             actor.mailbox.refused = 3;
         }
         let text = render(&busy, Style { width: 120, color: false });
-        assert!(text.contains("1/64, 3 refused") && text.contains("in a handler for 2.0 s"), "{text}");
+        assert!(
+            text.contains("1/64, 3 refused") && text.contains("stalled, in a handler for 2.0 s"),
+            "{text}"
+        );
     }
 }

@@ -33,6 +33,9 @@ pub struct ActorView {
     /// How long the present message has been in its handler; absent while idle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handling_ms: Option<u64>,
+    /// Whether that is longer than its kind of actor may take.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stalled: bool,
     pub mailbox: MailboxView,
 }
 

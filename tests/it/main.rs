@@ -60,6 +60,7 @@ mod wishes;
 mod rescue;
 mod deadlines;
 mod drain;
+mod packaging;
 mod pressure;
 mod notify;
 mod poison;

@@ -10,6 +10,7 @@
 //! anything.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -81,6 +82,8 @@ impl Server for Run {
     const NAME: &'static str = "run";
     /// Its own start.
     const MAILBOX_LIMIT: usize = 1;
+    /// Its one handler is the tool's whole life; the deadline is its watch.
+    const STALLS_AFTER: Option<Duration> = None;
     type Message = RunMessage;
     type Arguments = RunArguments;
 

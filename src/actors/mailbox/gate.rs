@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit, TryAcquireError};
 use tokio_util::sync::CancellationToken;
@@ -42,7 +43,7 @@ pub(crate) enum Entered {
 }
 
 impl<M> Gate<M> {
-    pub(crate) fn new(name: &'static str, limit: usize) -> Self {
+    pub(crate) fn new(name: &'static str, limit: usize, stalls_after: Option<Duration>) -> Self {
         Self {
             limit,
             permits: Semaphore::new(limit),
@@ -50,7 +51,7 @@ impl<M> Gate<M> {
             control_waiting: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             gone: CancellationToken::new(),
-            vitals: Vitals::new(name),
+            vitals: Vitals::new(name, stalls_after),
         }
     }
 

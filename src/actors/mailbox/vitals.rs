@@ -14,6 +14,7 @@ use crate::domain::supervision::Exit;
 #[derive(Debug)]
 pub struct Vitals {
     name: &'static str,
+    stalls_after: Option<Duration>,
     born: Instant,
     /// Microseconds after `born`, plus one, at which the current message's handling began; 0 while idle.
     handling: AtomicU64,
@@ -22,9 +23,10 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    pub(crate) fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str, stalls_after: Option<Duration>) -> Self {
         Self {
             name,
+            stalls_after,
             born: Instant::now(),
             handling: AtomicU64::new(0),
             stopping: CancellationToken::new(),
@@ -42,10 +44,15 @@ impl Vitals {
         self.born.elapsed()
     }
 
-    /// How long the current message has been in its handler; `None` while idle. A large value is a stall.
+    /// How long the current message has been in its handler; `None` while idle.
     pub fn handling_for(&self) -> Option<Duration> {
         let began = self.handling.load(Ordering::Relaxed).checked_sub(1)?;
         Some(self.age().saturating_sub(Duration::from_micros(began)))
+    }
+
+    /// Whether the current message is in its handler for longer than its kind of actor may take.
+    pub fn is_stalled(&self) -> bool {
+        self.stalls_after.zip(self.handling_for()).is_some_and(|(limit, taken)| taken > limit)
     }
 
     /// Cancelled as soon as somebody asks the actor to stop: what a long handler watches.

@@ -4,7 +4,7 @@
 //! watching ──Serving──▶ READY=1        every rhythm: ask the parts ──all answer──▶ WATCHDOG=1
 //!     └──Stopping──▶ STOPPING=1                          └──one is silent──▶ no ping, one line in the log
 //! ```
-//! Without a service manager it still asks, for the log and the metric. Last child of the root: what it speaks for has
+//! Without a service manager it still asks, for the log and the metric; and it names actors that stall. Last child of the root: what it speaks for has
 //! started before it. Spoken to by the daemon (serving, stopping) and itself. Its death: nobody pings until its
 //! successor does, within the watchdog's time.
 
@@ -12,14 +12,17 @@ use std::time::Duration;
 
 use super::parts::{Parts, Silent};
 use super::service::{Notice, ServiceManager};
+use super::stalls::{self, Stalls};
 use crate::actors::jobs::Census;
 use crate::actors::mailbox::{Lane, Message};
 use crate::actors::server::{Context, Server, StartError, Stop};
 
-/// The daemon speaks to it twice in its life, it to itself twice a rhythm.
+/// The daemon speaks to it twice in its life, it to itself twice a rhythm, and once a look.
 const MAILBOX_LIMIT: usize = 8;
 /// Between two checks when no service manager watches.
 const RHYTHM: Duration = Duration::from_secs(10);
+/// Between two looks for stalls: a walk over the live tree, which disturbs no actor.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Added to what a drain may take before the service manager may lose patience: the process's own end.
 const EXIT_TIME: Duration = Duration::from_secs(5);
 
@@ -30,6 +33,8 @@ pub enum NotifyMessage {
     Serving,
     /// A drain began; it takes no longer than `budget`.
     Stopping { budget: Duration },
+    /// Time to look for stalls.
+    Look,
     /// Time to ask the parts.
     Check,
     /// They were asked.
@@ -54,6 +59,7 @@ pub struct Notify {
     manager: Option<ServiceManager>,
     parts: Parts,
     rhythm: Duration,
+    stalls: Stalls,
     /// The part that gave no answer last time.
     silent: Option<&'static str>,
 }
@@ -69,17 +75,19 @@ impl Server for Notify {
         // Twice in the time it bears silence: one ping may come late.
         let rhythm =
             manager.as_ref().and_then(ServiceManager::watchdog).map_or(RHYTHM, |watchdog| watchdog / 2);
-        context
-            .address()
-            .post(NotifyMessage::Check)
-            .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
-        Ok(Self { manager, parts, rhythm, silent: None })
+        for first in [NotifyMessage::Check, NotifyMessage::Look] {
+            let posted = context.address().post(first);
+            posted
+                .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
+        }
+        Ok(Self { manager, parts, rhythm, stalls: Stalls::default(), silent: None })
     }
 
     async fn handle(&mut self, message: NotifyMessage, context: &Context<NotifyMessage>) -> Result<(), Stop> {
         match message {
             NotifyMessage::Serving => self.tell(&[Notice::Ready]).await,
             NotifyMessage::Stopping { budget } => self.stopping(budget).await,
+            NotifyMessage::Look => self.look(context),
             NotifyMessage::Check => self.check(context),
             NotifyMessage::Checked { answer } => self.checked(answer).await,
         }
@@ -91,6 +99,13 @@ impl Notify {
     async fn stopping(&self, budget: Duration) {
         let status = format!("draining: gone within {} s", budget.as_secs());
         self.tell(&[Notice::Stopping, Notice::Within(budget + EXIT_TIME), Notice::Status(status)]).await;
+    }
+
+    fn look(&mut self, context: &Context<NotifyMessage>) {
+        context.send_after(LOOK_EVERY, NotifyMessage::Look);
+        if let Some(root) = self.parts.root.get() {
+            self.stalls.look(&root.tree()).iter().for_each(stalls::report);
+        }
     }
 
     /// Asks beside the handler, and for less than one rhythm: the next check never meets this one.

@@ -62,6 +62,7 @@ impl<M: Message> Life for Address<M> {
             name: vitals.name().to_owned(),
             age_ms: millis(vitals.age()),
             handling_ms: vitals.handling_for().map(millis),
+            stalled: vitals.is_stalled(),
             mailbox: MailboxView { depth: self.depth(), limit: self.limit(), refused: self.refused() },
         }
     }
