@@ -175,6 +175,14 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether its parser takes standard error for evidence, beside the report.
+    pub const fn reads_log(self) -> bool {
+        match self {
+            Self::DetectSecrets | Self::Gitleaks | Self::PipAudit | Self::Ruff | Self::Vulture => true,
+            Self::Sarif | Self::Bandit | Self::Eslint | Self::Semgrep => false,
+        }
+    }
+
     pub const ALL: [Self; 9] = [
         Self::Sarif,
         Self::Bandit,

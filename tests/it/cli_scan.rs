@@ -115,6 +115,10 @@ impl Served {
         (self.child.wait().unwrap().code(), log)
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()

@@ -22,6 +22,7 @@ mod corruption;
 mod retention;
 mod history;
 mod journal;
+mod large_output;
 mod process_world;
 mod process;
 mod process_output;

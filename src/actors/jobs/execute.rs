@@ -246,12 +246,19 @@ fn read_report(
     report_file: Option<&Path>,
 ) -> Result<Report, UnreadableReport> {
     let limit = order.manifest.limits.output_bytes.min(REPORT_BYTES_MAX);
-    let stdout = read_stream(&ended.stdout, "standard output", limit)?;
-    let stderr = match order.manifest.report.from {
+    let source = &order.manifest.report;
+    let stdout = match source.from {
+        Stream::Stdout => read_stream(&ended.stdout, "standard output", limit)?,
+        Stream::Stderr | Stream::File => Vec::new(),
+    };
+    let stderr = match source.from {
         Stream::Stderr => read_stream(&ended.stderr, "standard error", limit)?,
-        // A log, of which the end says most.
-        Stream::Stdout | Stream::File if length(&ended.stderr) > LOG_BYTES_MAX => ended.stderr.tail.clone(),
-        Stream::Stdout | Stream::File => read_stream(&ended.stderr, "standard error", limit)?,
+        // It says which files were not read: a part of it would make them look as if they were.
+        Stream::Stdout | Stream::File if source.format.reads_log() => {
+            read_stream(&ended.stderr, "standard error", limit.min(LOG_BYTES_MAX))?
+        }
+        // For people, of whom the end is enough.
+        Stream::Stdout | Stream::File => ended.stderr.tail.clone(),
     };
     let report_file = report_file.filter(|path| path.exists());
     let report = report_file
@@ -277,11 +284,6 @@ fn read_stream(captured: &Captured, name: &str, limit: u64) -> Result<Vec<u8>, U
         Spill::OverQuota => Err(unreadable(name, &io::Error::other("it is longer than its quota"))),
         Spill::Broken(detail) => Err(unreadable(name, &io::Error::other(detail.clone()))),
     }
-}
-
-/// Bytes of the stream's file; a file that is not there is found out by reading it.
-fn length(stream: &Captured) -> u64 {
-    std::fs::metadata(&stream.path).map_or(0, |metadata| metadata.len())
 }
 
 /// Looks at the length first: what is too large costs no memory.
