@@ -30,6 +30,7 @@ mod process_environment;
 mod process_leftovers;
 mod sandbox_world;
 mod sandbox;
+mod sandbox_ends;
 mod cli;
 mod cli_scan;
 mod token;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::process_world::{PATIENCE, World, alone_after, containments, processes_of, text, until};
 
 /// What each mode of `fake-tool` must end as, when nobody interferes.
-const ENDS: &[(&[&str], How)] = &[
+pub const ENDS: &[(&[&str], How)] = &[
     (&["succeed"], How::Exited(0)),
     (&["fail"], How::Exited(3)),
     (&["fail", "113"], How::Exited(113)),
@@ -46,7 +46,7 @@ async fn every_end_has_its_name_and_leaves_nothing() {
 }
 
 /// The modes that never end, and whether they obey SIGTERM.
-const ENDLESS: &[(&[&str], bool)] = &[
+pub const ENDLESS: &[(&[&str], bool)] = &[
     (&["hang"], true),
     (&["obey-term"], true),
     (&["obey-below"], true),
