@@ -1,9 +1,11 @@
-//! What our door costs: `/bin/true` from spawn to verified end, against the bare spawn and wait of the standard library.
+//! What our door costs: `/bin/true` from spawn to verified end, against the bare spawn and wait of the standard library;
+//! and what each sandbox costs on top.
 
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use proctor::actors::process::{Command, Containment, How, run};
+use proctor::actors::process::sandbox::Walls;
+use proctor::actors::process::{Command, Containment, How, Sandbox, run};
 use tokio_util::sync::CancellationToken;
 
 const TRUE: &str = "/bin/true";
@@ -33,6 +35,25 @@ fn door(c: &mut Criterion) {
     drop(std::hint::black_box(resident));
 }
 
+fn sandbox(c: &mut Criterion) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let scratch = tempfile::tempdir().expect("a temporary directory");
+    let without = Walls { bubblewrap: false, ..Walls::ALL };
+    for (name, walls) in [("all walls", Walls::ALL), ("without bubblewrap", without), ("none", Walls::NONE)] {
+        c.bench_function(&format!("process/sandbox, {name}"), |b| {
+            b.to_async(&runtime).iter(|| in_a_sandbox(scratch.path(), walls));
+        });
+    }
+}
+
+async fn in_a_sandbox(scratch: &Path, walls: Walls) {
+    let mut command = Command::new(TRUE, scratch);
+    command.shim = Some(env!("CARGO_BIN_EXE_proctor").into());
+    command.sandbox = Some(Sandbox { walls: Some(walls), ..Sandbox::default() });
+    let ended = run(command, CancellationToken::new()).await;
+    assert_eq!(ended.how, How::Exited(0));
+}
+
 async fn through_the_door(scratch: &Path, containment: Containment) {
     let mut command = Command::new(TRUE, scratch);
     command.shim = Some(env!("CARGO_BIN_EXE_proctor").into());
@@ -41,5 +62,5 @@ async fn through_the_door(scratch: &Path, containment: Containment) {
     assert_eq!(ended.how, How::Exited(0));
 }
 
-criterion_group!(benches, bare, door);
+criterion_group!(benches, bare, door, sandbox);
 criterion_main!(benches);

@@ -31,6 +31,7 @@ mod process_leftovers;
 mod sandbox_world;
 mod sandbox;
 mod sandbox_ends;
+mod sandbox_tools;
 mod cli;
 mod cli_scan;
 mod token;

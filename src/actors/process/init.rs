@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::SigSet;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
@@ -68,28 +68,12 @@ fn start(task: &Task, teller: &mut Teller) -> Result<Pid, Failure> {
     let mut command = std::process::Command::new(&task.program);
     // bwrap sets PWD; nobody asked for it.
     command.args(&task.args).env_remove("PWD").stdin(Stdio::null());
-    if is_asked_to_end() {
-        // It came while bwrap was at work, and was kept for the tool.
-        teller.started(built);
-        teller.signalled(Signal::SIGTERM as i32);
-        std::process::exit(SIGNAL_BASE + Signal::SIGTERM as i32);
-    }
     // Process 1 ignores what it has no handler for, so this is for the tool, which inherits it.
     SigSet::all().thread_unblock().map_err(|errno| Failure::new("unblock signals", errno))?;
     let tool = command.spawn().map_err(|error| Failure::from_io("execute the program", &error));
     teller.started(built);
     let pid = i32::try_from(tool?.id()).expect("the kernel's pids are positive i32");
     Ok(Pid::from_raw(pid))
-}
-
-/// Whether SIGTERM is pending.
-fn is_asked_to_end() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let pending = status.lines().filter_map(|line| {
-        let mask = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"))?;
-        u64::from_str_radix(mask.trim(), 16).ok()
-    });
-    pending.fold(0, |all, mask| all | mask) & (1 << (Signal::SIGTERM as u64 - 1)) != 0
 }
 
 /// Waits for the tool, burying orphans, then for its last orphans; the exit code to end with.

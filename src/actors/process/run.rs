@@ -1,7 +1,7 @@
 //! One run from start to end: the ladder.
 
 use std::ffi::OsString;
-use std::io::{self, PipeReader};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::sandbox::{self, Enclosure, Sandbox, Surroundings};
 use super::scratch::{self, Private, Scratch, SpillFile};
 use super::shim;
 use super::token::{Token, VARIABLE};
-use super::told::Told;
+use super::told::Listener;
 
 /// Time the pipes have to end after the leader has: long enough for a child that finishes its sentence, short enough that
 /// one that lingers holds up nobody.
@@ -72,7 +72,7 @@ struct Running {
     program: PathBuf,
     /// Whether the first process of the run is bwrap.
     led_by_bubblewrap: bool,
-    told: PipeReader,
+    listener: Listener,
 }
 
 impl Running {
@@ -87,12 +87,13 @@ impl Running {
             |error| resolve::blocked(format!("failed to start the shim {}: {error}", shim.display()));
         let launched = keeper::spawn(launch).await.map_err(failed)?;
         let group = Group::watch(launched.guard, launched.pidfd).map_err(failed)?;
+        let listener = Listener::new(launched.told).map_err(failed)?;
         let valve = Valve { quota, flooded: CancellationToken::new(), abandon: CancellationToken::new() };
         let out = read_all(Receiver::from_owned_fd(launched.stdout).map_err(failed)?, stdout, valve.clone());
         let err = read_all(Receiver::from_owned_fd(launched.stderr).map_err(failed)?, stderr, valve.clone());
         let mut reading = JoinSet::new();
         reading.spawn(async { tokio::join!(out, err) });
-        Ok(Self { group, reading, valve, program, led_by_bubblewrap, told: launched.told })
+        Ok(Self { group, reading, valve, program, led_by_bubblewrap, listener })
     }
 
     async fn see_through(mut self, limits: &Limits, began: Instant, cancel: &CancellationToken) -> Ended {
@@ -106,7 +107,7 @@ impl Running {
         let memory_limit = self.group.memory_limit();
         // What does not die goes to the undertaker, by the drop of the group.
         let usage = if dead { self.group.bury().await } else { None };
-        let told = Told::read(self.told);
+        let told = self.listener.told();
         let how = if how.is_by_itself() && self.valve.flooded.is_cancelled() { How::Flooded } else { how };
         let how = told.truth(how, self.led_by_bubblewrap, &self.program, &stderr.tail);
         let (elapsed, walls) = (began.elapsed(), told.built);
@@ -129,6 +130,10 @@ impl Running {
         if how.is_by_itself() {
             let pipes = timeout(PIPES_AFTER_EXIT, self.reading.join_next()).await;
             return pipes.ok().map(output);
+        }
+        if !self.listener.told().has_started() {
+            // Nobody is there to have last words, and bwrap, still at work, would not pass SIGTERM on.
+            return None;
         }
         self.group.terminate();
         // Obeyed or not: what comes next is the same.

@@ -104,14 +104,30 @@ enum Last {
     Ended(How),
 }
 
+/// The daemon's end of the pipe.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pipe: io::PipeReader,
+    heard: Vec<u8>,
+}
+
+impl Listener {
+    pub(super) fn new(pipe: io::PipeReader) -> io::Result<Self> {
+        fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(Self { pipe, heard: Vec::new() })
+    }
+
+    /// What was told so far. Waits for nothing; what cannot be read was not told.
+    pub(super) fn told(&mut self) -> Told {
+        (&mut self.pipe).take(BYTES).read_to_end(&mut self.heard).ok();
+        Told::parse(&String::from_utf8_lossy(&self.heard))
+    }
+}
+
 impl Told {
-    /// Reads what was written so far, and waits for nothing.
-    pub(super) fn read(mut pipe: io::PipeReader) -> Self {
-        // Whatever cannot be read was not told.
-        fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).ok();
-        let mut text = Vec::new();
-        (&mut pipe).take(BYTES).read_to_end(&mut text).ok();
-        Self::parse(&String::from_utf8_lossy(&text))
+    /// Whether there is a tool, or was one.
+    pub(super) fn has_started(&self) -> bool {
+        matches!(self.last, Last::Started | Last::Ended(_))
     }
 
     fn parse(text: &str) -> Self {

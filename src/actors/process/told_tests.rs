@@ -48,6 +48,19 @@ fn a_failure_is_told_apart_from_a_missing_program() {
 }
 
 #[test]
+fn a_tool_has_started_when_it_was_told_so() {
+    let cases = [
+        ("", false),
+        ("failed 1 x\n", false),
+        ("started 1 7 1\n", true),
+        ("started 0 0 0\nexited 0\n", true),
+    ];
+    for (text, started) in cases {
+        assert_eq!(Told::parse(text).has_started(), started, "{text:?}");
+    }
+}
+
+#[test]
 fn what_was_done_to_a_run_wins() {
     assert_eq!(truth("", How::TimedOut, true), How::TimedOut);
     assert_eq!(truth("started 1 7 1\nexited 0\n", How::Cancelled, true), How::Cancelled);

@@ -4,4 +4,4 @@ mod world;
 mod oracle;
 
 pub use oracle::{Oracle, assert_same, found};
-pub use world::{World, fake, fake_manifest, start};
+pub use world::{World, fake, fake_manifest, start, tools_dir};
