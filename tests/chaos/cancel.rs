@@ -11,7 +11,7 @@ use proctor::cli::client::Client;
 use super::calls::{self, Job};
 use super::figures::{Times, ms};
 use super::leftovers::Leftovers;
-use super::plan::Plan;
+use super::plan::{LENIENCE, Plan};
 use super::rng::Rng;
 use super::served::Served;
 use super::table::Row;
@@ -25,7 +25,7 @@ const MODES: &[(&str, &str, bool)] = &[
     ("deaf", "ignore-term", false),
     ("stopped", "stop-itself", false),
     ("forks", "fork-bomb 50", false),
-    ("storm", "fork-storm 1000", false),
+    ("storm", "fork-storm", false),
     ("leaves", "escape-and-hang", false),
     ("leaves-deaf", "escape-and-ignore-term", false),
     ("flood", "flood-and-ignore-term", true),
@@ -36,7 +36,8 @@ const AT_ONCE: usize = 12;
 /// Latest moment of a cancel after its submit.
 const CANCEL_WITHIN: Duration = Duration::from_millis(1500);
 /// From the cancel to the end of the job: the tools' grace of 5 s, and half a second.
-const BOUND: Duration = Duration::from_millis(5500);
+const BOUND: Duration =
+    Duration::from_secs(5).saturating_add(Duration::from_millis(500).saturating_mul(LENIENCE));
 
 /// What one worker saw.
 #[derive(Default)]
@@ -52,7 +53,10 @@ pub async fn run(plan: Plan) -> Vec<Row> {
     let may_storm = Containment::detected().limits_processes();
     let modes = MODES.iter().filter(|(name, _, _)| may_storm || *name != "storm");
     let modes: Vec<_> = modes.copied().collect();
-    let mut tools: Vec<Tool> = modes.iter().map(|(name, args, _)| Tool::new(name, args)).collect();
+    let storm = format!("fork-storm {}", plan.scale.count(150, 1_000));
+    let args = |name: &str, args: &'static str| if name == "storm" { storm.clone() } else { args.to_owned() };
+    let mut tools: Vec<Tool> =
+        modes.iter().map(|(name, given, _)| Tool::new(name, &args(name, given))).collect();
     tools.push(Tool::new("clean", "report 0"));
     let world = World::new(&tools, &["jobs.running_max=12", "jobs.cpu_slots=12", "process.grace_s=5"]);
     let served = world.serve().await;

@@ -39,7 +39,13 @@ struct Rounds {
 pub async fn run(plan: Plan) -> Vec<Row> {
     let rounds = plan.scale.count(24, 1_000);
     // Long enough that the last of the hundred meets the job of the first; a job that is over is nobody's twin.
-    let settings = ["jobs.running_max=16", "jobs.cpu_slots=16", "jobs.daemon_deaths_max=100000"];
+    let settings = [
+        "jobs.running_max=16",
+        "jobs.cpu_slots=16",
+        "jobs.daemon_deaths_max=100000",
+        // Each of the hundred takes a place until it is known to be the same.
+        "jobs.queue_per_principal_max=1000",
+    ];
     let world = World::new(&[Tool::new("nap", "nap 1.5 2")], &settings);
     let ledger = Ledger::default();
     let mut served = world.serve().await;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::plan::LENIENCE;
 use super::proc;
 use super::table::Row;
 use super::world::{POLL, World};
@@ -11,7 +12,7 @@ use super::world::{POLL, World};
 /// cgroup hierarchies are this deep at most where tests run.
 const CGROUP_DEPTH_MAX: usize = 6;
 /// How long the last clean-up may take after the last job was told to be over: its room is given back behind its end.
-const SETTLE_MAX: Duration = Duration::from_secs(2);
+const SETTLE_MAX: Duration = Duration::from_secs(2).saturating_mul(LENIENCE);
 
 #[derive(Debug, Default)]
 pub struct Leftovers {

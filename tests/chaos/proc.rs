@@ -77,8 +77,13 @@ pub fn of_tools(world: &World) -> Vec<String> {
     found.into_iter().map(described).collect()
 }
 
+/// Pid, name, state (`Z`: dead, and not waited for) and command line.
 fn described(pid: i32) -> String {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let (name, rest) = stat.rsplit_once(") ").unwrap_or_default();
+    let name = name.split_once(" (").map_or("gone", |(_, name)| name);
+    let state = rest.chars().next().unwrap_or('?');
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let command = String::from_utf8_lossy(&command).replace('\0', " ");
-    format!("{pid} {}", command.chars().take(120).collect::<String>())
+    format!("{pid} {name} {state} {}", command.chars().take(120).collect::<String>())
 }
