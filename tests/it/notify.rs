@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -49,10 +50,12 @@ impl Manager {
         self.lines.pop_front().unwrap()
     }
 
-    /// Reads up to a line that starts like this; says what came before.
+    /// Reads up to a line that starts like this; says what came before. One that does not come in time fails the test.
     fn hear_until(&mut self, start: &str) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
         let mut before = Vec::new();
         loop {
+            assert!(Instant::now() < deadline, "{start} was not said; this was: {before:?}");
             let line = self.hear();
             if line.starts_with(start) {
                 return before;
