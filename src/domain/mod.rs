@@ -14,6 +14,7 @@ pub mod dedup;
 pub mod admission;
 pub mod pace;
 pub mod slots;
+pub mod adaptive;
 pub mod space;
 pub mod deadline;
 pub mod bisect;

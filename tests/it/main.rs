@@ -68,3 +68,4 @@ mod pressure;
 mod notify;
 mod poison;
 mod breaker;
+mod thrash;

@@ -12,6 +12,7 @@ use super::job::JobMessage;
 use super::run::failed;
 use super::run_slot::RunSlot;
 use crate::actors::mailbox::Address;
+use crate::domain::adaptive;
 use crate::domain::deadline::{EndedBy, Remainder};
 use crate::domain::ids::RunId;
 use crate::domain::job::RunState;
@@ -57,7 +58,9 @@ impl Calls {
             return (Executed::nothing_read(&order, outcome), EndedBy::Deadline);
         };
         self.progress.moved(RunState::Parsing);
-        self.judge(order, finished, stages.ended_by).await
+        let (executed, ended_by) = self.judge(order, finished, stages.ended_by).await;
+        self.slot.showed(adaptive::strain(&executed.outcome, ended_by));
+        (executed, ended_by)
     }
 
     async fn judge(&self, order: Order, finished: Finished, ended_by: EndedBy) -> (Executed, EndedBy) {

@@ -38,8 +38,9 @@ use crate::actors::mailbox::{Lane, Message, Reply};
 use crate::actors::pressure::Pressure;
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::space::{NoRoom, Room};
+use crate::domain::adaptive::Strain;
 use crate::domain::admission::{Admission, Limits, Refusal};
-use crate::domain::ids::{JobId, Principal, RunId};
+use crate::domain::ids::{JobId, Principal, RunId, ToolName};
 use crate::domain::job::{HandBack, JobEvent, JobRequest, JobState, JobView};
 use crate::domain::lease::{Fence, Lease};
 use crate::domain::pace::Pace;
@@ -145,9 +146,9 @@ pub enum JobsMessage {
     /// Stop a live job of this principal. Answered once the wish is durable; `None` when it is not live (any more).
     Cancel { principal: Principal, job: JobId, reply: Reply<Option<JobWatch>> },
     /// A run needs room on the host. Answered when there is some.
-    AskSlot { run: RunId, weight: Weight, cost: u32, reply: Reply<RunSlot> },
+    AskSlot { run: RunId, tool: ToolName, weight: Weight, cost: u32, reply: Reply<RunSlot> },
     /// A run no longer needs its room.
-    GiveBack { run: RunId },
+    GiveBack { run: RunId, strain: Strain },
     /// A job's actor is there and works.
     Renew { job: JobId, attempt: u32 },
     /// A job's actor is gone, whether or not the job had come to an end.
@@ -271,10 +272,12 @@ impl Server for Jobs {
             JobsMessage::Watch { principal, job, reply } => reply.send(self.watch(&principal, job)),
             JobsMessage::Place { principal, job, reply } => reply.send(self.place(&principal, job)),
             JobsMessage::Cancel { principal, job, reply } => self.cancel(&principal, job, reply, context),
-            JobsMessage::AskSlot { run, weight, cost, reply } => {
-                self.ask_slot(run, weight, cost, reply, context)
+            JobsMessage::AskSlot { run, tool, weight, cost, reply } => {
+                self.slots.ask(run, tool, weight, cost);
+                self.asking.insert(run, reply);
+                self.grant(context);
             }
-            JobsMessage::GiveBack { run } => self.give_back(run, context),
+            JobsMessage::GiveBack { run, strain } => self.give_back(run, strain, context),
             JobsMessage::Renew { job, attempt } => self.renew(job, attempt),
             JobsMessage::JobGone { job } => self.job_gone(job, context),
             JobsMessage::JobCleared { job } => self.job_cleared(job, context).await,
@@ -415,22 +418,9 @@ impl Jobs {
         self.export();
     }
 
-    fn ask_slot(
-        &mut self,
-        run: RunId,
-        weight: Weight,
-        cost: u32,
-        reply: Reply<RunSlot>,
-        context: &Context<JobsMessage>,
-    ) {
-        self.asking.insert(run, reply);
-        self.slots.ask(run, weight, cost);
-        self.grant(context);
-    }
-
-    fn give_back(&mut self, run: RunId, context: &Context<JobsMessage>) {
+    fn give_back(&mut self, run: RunId, strain: Strain, context: &Context<JobsMessage>) {
         self.asking.remove(&run);
-        self.slots.give_back(run);
+        self.slots.give_back(run, strain);
         self.grant(context);
     }
 
@@ -438,7 +428,9 @@ impl Jobs {
     /// a long one. Who leaves after that gives the slot back by dropping the answer it cannot receive.
     fn grant(&mut self, context: &Context<JobsMessage>) {
         let Self { asking, slots, .. } = self;
-        asking.extract_if(|_, reply| reply.is_abandoned()).for_each(|(run, _)| slots.give_back(run));
+        asking
+            .extract_if(|_, reply| reply.is_abandoned())
+            .for_each(|(run, _)| slots.give_back(run, Strain::Unknown));
         for run in self.slots.grant() {
             if let Some(reply) = self.asking.remove(&run) {
                 reply.send(RunSlot::new(run, context.address().clone()));
@@ -484,5 +476,8 @@ impl Jobs {
         gauge("proctor_jobs_waiting", self.admission.waiting());
         gauge("proctor_runs_running", granted);
         gauge("proctor_runs_waiting", waiting);
+        for (tool, runs) in self.slots.allowances() {
+            metrics::gauge!("proctor_tool_allowance", "tool" => tool.0.clone()).set(f64::from(runs));
+        }
     }
 }

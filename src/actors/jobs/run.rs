@@ -150,7 +150,10 @@ impl Run {
         let weight = Weight { cpu: weights.cpu, memory_mib };
         let cost = u32::try_from(order.manifest.limits.wall.as_secs()).unwrap_or(u32::MAX);
         let patience = deadline.saturating_duration_since(Instant::now());
-        let asked = jobs.call(|reply| JobsMessage::AskSlot { run: *run, weight, cost, reply }, patience);
+        let asked = jobs.call(
+            |reply| JobsMessage::AskSlot { run: *run, tool: self.tool().clone(), weight, cost, reply },
+            patience,
+        );
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Outcome::Cancelled),
