@@ -43,3 +43,15 @@ image_id() { docker image inspect --format '{{ .Id }}' "$1"; }
 megabytes() { # of an image
   echo "$(( $(docker image inspect --format '{{ .Size }}' "$1") / 1000000 )) MB"
 }
+
+# Without a network when the base is our stand-in: it brings the packages. The real one needs a mirror.
+build_image() { # build_image IMAGE INPUTS CONTEXT
+  local network=default before log
+  log="$images/build.log"
+  [ -z "$(image_label debian:bookworm-slim "$stand_in_label")" ] || network=none
+  before="$(image_id "$1" 2>/dev/null || true)"
+  docker build --network "$network" --force-rm --tag "$1" --label "$input_label=$2" "$3" >"$log" 2>&1 ||
+    { tail -30 "$log" >&2; fail "$1 could not be built; all of it is in $log"; }
+  [ -z "$before" ] || docker image rm "$before" >/dev/null 2>&1 || true
+  echo "$1 was made, $2: $(megabytes "$1")"
+}
