@@ -15,12 +15,15 @@ need python3 "apt-get install python3 python3-venv"
 python3 -c 'import ensurepip, venv' 2>/dev/null || { echo "error: python3 cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; }
 need cc "apt-get install build-essential"
 
+need_package() { # need_package PROGRAM PACKAGE: installs it where that can be done, says so and ends where not
+  command -v "$1" >/dev/null && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then need "$1" "apt-get install $2"; fi
+  { apt-get update -qq && apt-get install -qq -y --no-install-recommends "$2"; } >/dev/null ||
+    { echo "error: apt-get cannot install $2" >&2; exit 1; }
+}
+
 need_bubblewrap() { # for the tests: without it they would test a weaker machine than users have
-  if ! command -v bwrap >/dev/null; then
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then need bwrap "apt-get install bubblewrap"; fi
-    { apt-get update -qq && apt-get install -qq -y --no-install-recommends bubblewrap; } >/dev/null ||
-      { echo "error: apt-get cannot install bubblewrap" >&2; exit 1; }
-  fi
+  need_package bwrap bubblewrap
   bwrap --unshare-user-try --unshare-pid --unshare-net --ro-bind / / --proc /proc --dev /dev true ||
     { echo "error: bubblewrap does not work here: namespaces are forbidden (in a container: see docs/sandbox.md)" >&2; exit 1; }
 }
