@@ -14,12 +14,15 @@
 //! Its death: every job under way dies with it (one_for_all); its successor takes them up from the store. Sessions reach
 //! the successor through the same slot.
 //!
-//! Reading order: [`live`] (what is known of a job), [`intake`] (how it comes in), this file (turns, slots, drain),
-//! `held` (who waits for what is down), [`rescue`] (what becomes of jobs that nobody holds).
+//! Reading order: [`message`] (what it is asked), [`live`] (what is known of a job), [`intake`] (how it comes in), this file
+//! (turns, cancels, drain), [`held`] (who waits for what is down), [`grants`] (room for runs), [`rescue`] (what becomes of jobs
+//! that nobody holds).
 
-mod held;
-mod intake;
+mod message;
 mod live;
+mod intake;
+mod held;
+mod grants;
 mod rescue;
 
 use std::collections::HashMap;
@@ -30,35 +33,29 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::job::{JobArguments, Shop};
-use super::run_slot::RunSlot;
 use super::running::RunningJobs;
-use super::wish::Wish;
 use crate::actors::clock;
-use crate::actors::mailbox::{Lane, Message, Reply};
+use crate::actors::mailbox::Reply;
 use crate::actors::pressure::Pressure;
 use crate::actors::server::{Context, Server, StartError, Stop};
-use crate::actors::space::{NoRoom, Room};
-use crate::domain::adaptive::Strain;
-use crate::domain::admission::{Admission, Limits, Refusal};
-use crate::domain::ids::{JobId, Principal, RunId, ToolName};
-use crate::domain::job::{HandBack, JobEvent, JobRequest, JobState, JobView};
+use crate::actors::space::Room;
+use crate::domain::admission::{Admission, Limits};
+use crate::domain::ids::{JobId, Principal};
+use crate::domain::job::{HandBack, JobEvent, JobState};
 use crate::domain::lease::{Fence, Lease};
 use crate::domain::pace::Pace;
 use crate::domain::rescue::Tries;
-use crate::domain::slots::{Slots, Weight};
-use crate::store::StoreError;
-use crate::store::keys::Key;
-use crate::store::record::LetIn;
+use crate::domain::slots::Weight;
 use crate::store::recover::ended;
 
+pub use message::{Census, JobWatch, JobsMessage, Place, Submit, SubmitError, Submitted};
+
+use grants::Grants;
 use held::Held;
 use live::{Live, Stage};
 
 /// Requests that may wait here: every session's in-flight limit many times over.
 const REQUESTS_LIMIT: usize = 1024;
-
-/// A job's newest state, to be looked at and waited on.
-pub type JobWatch = watch::Receiver<Arc<JobView>>;
 
 /// What the manager needs to know, complete.
 #[derive(Clone)]
@@ -74,138 +71,13 @@ pub struct JobsArguments {
     pub pressure: watch::Receiver<Pressure>,
 }
 
-/// What is asked for, and by whom.
-pub struct Submit {
-    pub principal: Principal,
-    pub request: JobRequest,
-    /// The client's own name for it.
-    pub key: Option<Key>,
-    /// It may be shared with a job that does the same, but these, which the caller found to differ; `None`: never.
-    pub unlike: Option<Vec<JobId>>,
-    pub wish: Wish,
-}
-
-/// What became of a submission.
-#[derive(Debug)]
-pub enum Submitted {
-    /// A job of its own, durable.
-    New(JobWatch),
-    /// A job that was there before and has yet to read its target.
-    Shared(JobWatch),
-    /// A job does the same and has begun to read its target. Whether it read what is there now, the caller must compare:
-    /// then join it, or submit again and name it as unlike.
-    Begun(JobWatch),
-    /// The key stands for this job, asked for in the same words.
-    Known(JobId),
-    /// The key stands for this job, asked for in other words.
-    Conflict(JobId),
-}
-
-/// Why a job was not taken in.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    #[error("{refusal}")]
-    Refused { refusal: Refusal, retry_after: Duration },
-    #[error(transparent)]
-    NoRoom(#[from] NoRoom),
-    #[error("memory is short ({0})")]
-    LowMemory(Pressure),
-    #[error("the job could not be stored, so it was not taken in: {0}")]
-    NotStored(String),
-}
-
-/// Where a job is in the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Jobs that start before it.
-    pub ahead: usize,
-    /// Until it starts, by the pace of the last jobs.
-    pub estimate: Duration,
-}
-
-/// Jobs under way, and jobs that wait for their turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Census {
-    pub running: usize,
-    pub waiting: usize,
-}
-
-pub enum JobsMessage {
-    /// Store a job and take it in, or find the one that does the same. Answered once it is durable.
-    Submit { submit: Box<Submit>, reply: Reply<Result<Submitted, SubmitError>> },
-    /// A submission was written, or was not.
-    Stored { job: JobId, result: Result<LetIn, StoreError> },
-    /// Want a live job of this principal, too. `None` when it is not live (any more).
-    Join { principal: Principal, job: JobId, wish: Wish, reply: Reply<Option<JobWatch>> },
-    /// One of those who wanted a job no longer does.
-    Withdraw { job: JobId },
-    /// The newest state of a live job of this principal; `None` when it is not live (any more).
-    Watch { principal: Principal, job: JobId, reply: Reply<Option<JobWatch>> },
-    /// Where a job of this principal is in the queue; `None` when it does not wait.
-    Place { principal: Principal, job: JobId, reply: Reply<Option<Place>> },
-    /// Stop a live job of this principal. Answered once the wish is durable; `None` when it is not live (any more).
-    Cancel { principal: Principal, job: JobId, reply: Reply<Option<JobWatch>> },
-    /// A run needs room on the host. Answered when there is some.
-    AskSlot { run: RunId, tool: ToolName, weight: Weight, cost: u32, reply: Reply<RunSlot> },
-    /// A run no longer needs its room.
-    GiveBack { run: RunId, strain: Strain },
-    /// A job's actor is there and works.
-    Renew { job: JobId, attempt: u32 },
-    /// A job's actor is gone, whether or not the job had come to an end.
-    JobGone { job: JobId },
-    /// Nothing is left of a job: neither a process nor its place among the running ones.
-    JobCleared { job: JobId },
-    /// Try again to store what became of a job.
-    Settle { job: JobId },
-    /// What became of a job is stored, or something else was before.
-    Settled { job: JobId, stored: Result<Option<Box<JobView>>, StoreError> },
-    /// A job that was handed back has rested.
-    Requeue { job: JobId },
-    /// Look at deadlines and leases.
-    Tick,
-    /// The store's open jobs.
-    Swept { open: Vec<JobView> },
-    /// Take nothing in any more; hand back what is still under way after `patience`; answer when nothing is.
-    Drain { patience: Duration, reply: Reply<()> },
-    /// The patience of a drain is over.
-    Hurry,
-    /// How much there is to do. Also how others see whether the manager still answers.
-    Count { reply: Reply<Census> },
-}
-
-impl Message for JobsMessage {
-    fn lane(&self) -> Lane {
-        match self {
-            Self::Submit { .. } | Self::Join { .. } | Self::Watch { .. } | Self::Place { .. } => Lane::Data,
-            // A cancel must not stand behind a thousand submits, and what frees room must not stand behind what asks.
-            Self::Stored { .. }
-            | Self::Withdraw { .. }
-            | Self::Cancel { .. }
-            | Self::AskSlot { .. }
-            | Self::GiveBack { .. }
-            | Self::Renew { .. }
-            | Self::JobGone { .. }
-            | Self::JobCleared { .. }
-            | Self::Settle { .. }
-            | Self::Settled { .. }
-            | Self::Requeue { .. }
-            | Self::Tick
-            | Self::Swept { .. }
-            | Self::Drain { .. }
-            | Self::Hurry
-            | Self::Count { .. } => Lane::Control,
-        }
-    }
-}
-
 pub struct Jobs {
     admission: Admission,
     running_max: usize,
     tries: Tries,
     lease: Duration,
     pace: Pace,
-    slots: Slots,
-    asking: HashMap<RunId, Reply<RunSlot>>,
+    grants: Grants,
     live: HashMap<JobId, Live>,
     /// The newest live job of each plan.
     plans: HashMap<String, JobId>,
@@ -239,8 +111,7 @@ impl Server for Jobs {
             tries,
             lease,
             pace: Pace::default(),
-            slots: Slots::new(capacity),
-            asking: HashMap::new(),
+            grants: Grants::new(capacity, context.address().clone()),
             live: HashMap::new(),
             plans: HashMap::new(),
             drained: Vec::new(),
@@ -273,11 +144,9 @@ impl Server for Jobs {
             JobsMessage::Place { principal, job, reply } => reply.send(self.place(&principal, job)),
             JobsMessage::Cancel { principal, job, reply } => self.cancel(&principal, job, reply, context),
             JobsMessage::AskSlot { run, tool, weight, cost, reply } => {
-                self.slots.ask(run, tool, weight, cost);
-                self.asking.insert(run, reply);
-                self.grant(context);
+                self.grants.ask(run, tool, weight, cost, reply);
             }
-            JobsMessage::GiveBack { run, strain } => self.give_back(run, strain, context),
+            JobsMessage::GiveBack { run, strain } => self.grants.give_back(run, strain),
             JobsMessage::Renew { job, attempt } => self.renew(job, attempt),
             JobsMessage::JobGone { job } => self.job_gone(job, context),
             JobsMessage::JobCleared { job } => self.job_cleared(job, context).await,
@@ -418,27 +287,6 @@ impl Jobs {
         self.export();
     }
 
-    fn give_back(&mut self, run: RunId, strain: Strain, context: &Context<JobsMessage>) {
-        self.asking.remove(&run);
-        self.slots.give_back(run, strain);
-        self.grant(context);
-    }
-
-    /// Those who left without their slot (a cancelled job's runs) are forgotten first, so that they do not pile up behind
-    /// a long one. Who leaves after that gives the slot back by dropping the answer it cannot receive.
-    fn grant(&mut self, context: &Context<JobsMessage>) {
-        let Self { asking, slots, .. } = self;
-        asking
-            .extract_if(|_, reply| reply.is_abandoned())
-            .for_each(|(run, _)| slots.give_back(run, Strain::Unknown));
-        for run in self.slots.grant() {
-            if let Some(reply) = self.asking.remove(&run) {
-                reply.send(RunSlot::new(run, context.address().clone()));
-            }
-        }
-        self.export();
-    }
-
     fn drain(&mut self, patience: Duration, reply: Reply<()>, context: &Context<JobsMessage>) {
         self.admission.drain();
         self.drained.push(reply);
@@ -468,16 +316,10 @@ impl Jobs {
     }
 
     fn export(&self) {
-        let (granted, waiting) = self.slots.counts();
         let gauge = |name: &'static str, value: usize| {
             metrics::gauge!(name).set(f64::from(u32::try_from(value).unwrap_or(u32::MAX)))
         };
         gauge("proctor_jobs_running", self.admission.running());
         gauge("proctor_jobs_waiting", self.admission.waiting());
-        gauge("proctor_runs_running", granted);
-        gauge("proctor_runs_waiting", waiting);
-        for (tool, runs) in self.slots.allowances() {
-            metrics::gauge!("proctor_tool_allowance", "tool" => tool.0.clone()).set(f64::from(runs));
-        }
     }
 }
