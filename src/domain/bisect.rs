@@ -152,7 +152,7 @@ impl Bisection {
         bytes <= self.bounds.path_bytes
     }
 
-    /// What came of the files that [`Self::next`] gave out.
+    /// What came of the files that [`Self::next_group`] gave out.
     pub fn tried(&mut self, tried: Tried) {
         let Some(InHand { files, other_half }) = self.in_hand.take() else {
             return;

@@ -5,7 +5,7 @@
 //!              └─ somebody is trying it ──▶ waits for what comes of that
 //! ```
 //! Owns: one breaker per dependency that was ever asked for, and those who wait for a probe.
-//! Who speaks to it: runs and other users of dependencies, through [`Breakers`](super::Breakers).
+//! Who speaks to it: runs and other users of dependencies, through [`Breakers`].
 //! Its death: its successor takes everything for sound and learns again; passes of the former life say nothing.
 
 use std::collections::BTreeMap;
