@@ -105,7 +105,8 @@ pub async fn wait(mut watch: JobWatch, context: &CallContext, wait_s: Option<u32
         let view = Arc::clone(&watch.borrow_and_update());
         let (done, total, message) = progress(&view);
         context.progress.report(done, total, message);
-        if view.state.is_terminal() {
+        // No patience at all must not cost a tick of the timer, which is a millisecond or two.
+        if view.state.is_terminal() || patience.is_zero() {
             return view;
         }
         match timeout_at(until, next(&mut watch, context, &view)).await {
