@@ -106,7 +106,11 @@ impl Plan<'_> {
             reset: config.reset,
             reset_max: config.reset_max.max(config.reset),
         };
-        let arguments = BreakersArguments { rules, door: self.doors.breakers.clone() };
+        let arguments = BreakersArguments {
+            rules,
+            door: self.doors.breakers.clone(),
+            journal: self.doors.journal.clone(),
+        };
         ChildSpec::server_in::<BreakersServer>("breakers", self.doors.breakers.slot(), move || {
             arguments.clone()
         })

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use proctor::actors::breakers::{Breakers, BreakersArguments, BreakersServer};
+use proctor::actors::journal::{Journal, What};
 use proctor::actors::supervise::{ChildSpec, Strategy, Supervisor, SupervisorSpec};
 use proctor::cli::client::Client;
 use proctor::domain::breaker::{Dependency, Rules, Verdict};
@@ -24,8 +25,12 @@ fn dependency() -> Dependency {
 
 /// Breakers with a supervisor of their own.
 async fn breakers() -> (Supervisor, Breakers) {
+    telling(Journal::default()).await
+}
+
+async fn telling(journal: Journal) -> (Supervisor, Breakers) {
     let door = Breakers::default();
-    let arguments = BreakersArguments { rules: RULES, door: door.clone() };
+    let arguments = BreakersArguments { rules: RULES, door: door.clone(), journal };
     let row = ChildSpec::server_in::<BreakersServer>("breakers", door.slot(), move || arguments.clone());
     let root = Supervisor::start(SupervisorSpec::new("root", Strategy::OneForOne).child(row)).await.unwrap();
     root.booted().await.unwrap();
@@ -42,7 +47,8 @@ async fn open(door: &Breakers) {
 
 #[tokio::test(start_paused = true)]
 async fn of_twenty_who_come_when_the_pause_is_over_one_tries_and_the_others_hear_what_it_learned() {
-    let (_root, door) = breakers().await;
+    let journal = Journal::default();
+    let (_root, door) = telling(journal.clone()).await;
     open(&door).await;
     let down = door.enter(&dependency()).await.expect_err("open");
     assert_eq!((down.retry_in(Instant::now()), down.failures), (Duration::from_secs(10), 3));
@@ -57,6 +63,12 @@ async fn of_twenty_who_come_when_the_pause_is_over_one_tries_and_the_others_hear
     let (answers, ()) = tokio::join!(asked(), async { probe.report(Verdict::Works) });
     assert!(answers.iter().all(Result::is_ok), "then all of them go");
     assert_eq!(door.down(&dependency()), None);
+    let told: Vec<What> = journal.entries().into_iter().map(|entry| entry.what).collect();
+    let expected = [
+        What::daemon("breaker_open", format!("{}: 3 failures in a row", dependency().word())),
+        What::daemon("breaker_closed", dependency().word()),
+    ];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test(start_paused = true)]

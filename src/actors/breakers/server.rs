@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client::{Breakers, Down, Pass};
+use crate::actors::journal::{Journal, What};
 use crate::actors::mailbox::{Lane, Message, Reply};
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::domain::breaker::{Answer, Breaker, Dependency, Rules, Ticket, Verdict};
@@ -43,6 +44,7 @@ impl Message for BreakersMessage {
 pub struct BreakersArguments {
     pub rules: Rules,
     pub door: Breakers,
+    pub journal: Journal,
 }
 
 pub struct BreakersServer {
@@ -147,8 +149,13 @@ impl BreakersServer {
         match (was_open, is_open) {
             (false, true) => {
                 tracing::warn!(dependency = dependency.word(), failures = watched.failures, "does not work");
+                let detail = format!("{}: {} failures in a row", dependency.word(), watched.failures);
+                self.arguments.journal.say(What::daemon("breaker_open", detail));
             }
-            (true, false) => tracing::info!(dependency = dependency.word(), "works again"),
+            (true, false) => {
+                tracing::info!(dependency = dependency.word(), "works again");
+                self.arguments.journal.say(What::daemon("breaker_closed", dependency.word()));
+            }
             _ => {}
         }
         metrics::gauge!("proctor_breaker_open", "dependency" => dependency.word()).set(f64::from(is_open));

@@ -37,7 +37,8 @@ pub enum What {
         #[serde(flatten)]
         said: Said,
     },
-    /// To the daemon: `started`, `draining`, `actor_restarted`, `disk`, `room`, `refused` or `lost`.
+    /// To the daemon: `started`, `draining`, `actor_restarted`, `breaker_open`, `breaker_closed`, `disk`,
+    /// `room`, `refused` or `lost`.
     Daemon { event: String, detail: String },
 }
 
