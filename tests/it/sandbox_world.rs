@@ -1,5 +1,6 @@
 //! What the sandbox tests share: a data directory full of things a tool must not reach, a process and sockets that belong to
-//! somebody else, and a tool that tries. Not under `/tmp`, which the sandbox replaces.
+//! somebody else, and a tool that tries. Not under `/tmp`, which the sandbox replaces, and
+//! in which the checkout itself may lie.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -42,7 +43,7 @@ pub struct Prison {
 impl Prison {
     #[expect(clippy::disallowed_methods, reason = "a bystander is started, not a tool")]
     pub fn new() -> Self {
-        let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let place = tempfile::tempdir_in("/var/tmp").unwrap();
         let path = |name: &str| place.path().join(name);
         for folder in ["snapshot", "rules", "tool_config", "run-a/work", "run-b/work", "home/.ssh", "bin"] {
             fs::create_dir_all(path(folder)).unwrap();
