@@ -125,11 +125,12 @@ impl Daemon {
     pub async fn start(config: &Config, surroundings: Surroundings) -> Result<Self, StartFailed> {
         let lock = DataDir::lock(&config.daemon.data_dir)?;
         make_room(&config.daemon.data_dir, limits(&config.storage)).map_err(StartFailed::Room)?;
-        let data = DataDir::prepare(&config.daemon.data_dir)?;
+        // Before the directories are emptied: a tool that still runs would fill them again, and the start would fail.
         let swept = process::sweep();
         if swept.processes > 0 {
             tracing::warn!(processes = swept.processes, "ended what a daemon that died had left running");
         }
+        let data = DataDir::prepare(&config.daemon.data_dir)?;
         let catalogue = Catalogue::with_own(&config.daemon.manifests_dir).map_err(StartFailed::Manifests)?;
         let token = Token::read_or_create(&data.token())?;
         let listen = |source| StartFailed::Listen { address: config.gateway.listen, source };

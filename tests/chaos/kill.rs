@@ -51,7 +51,11 @@ struct Lives {
 
 pub async fn run(plan: Plan) -> Vec<Row> {
     let kills = plan.scale.count(25, 500);
-    let tools = [Tool::new("quick", "report 2"), Tool::new("slow", "nap 0.3 2")];
+    let tools = [
+        Tool::new("quick", "report 2"),
+        Tool::new("slow", "nap 0.3 2"),
+        Tool::new("litter", "litter 4000 2"),
+    ];
     let settings = ["jobs.daemon_deaths_max=100000", "jobs.queue_per_principal_max=1000", "jobs.cpu_slots=8"];
     let world = World::new(&tools, &settings);
     let (door, over, ledger) = (Door::default(), Cell::new(false), Ledger::default());
@@ -147,7 +151,7 @@ async fn submit_all(
     let mut submits = 0;
     while !over.get() {
         let target = world.target();
-        let mut arguments = scan(&target, &[*rng.pick(&["quick", "slow"])]);
+        let mut arguments = scan(&target, &[*rng.pick(&["quick", "slow", "litter"])]);
         arguments["idempotency_key"] = Value::from(format!("{number}-{submits}"));
         submits += 1;
         ledger.asked(&target);

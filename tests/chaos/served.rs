@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -46,7 +47,7 @@ impl Served {
         }
     }
 
-    /// `None` when it ended before it was ready, as one that is to kill itself may.
+    /// `None` when it killed itself before it was ready, as it was asked to.
     pub async fn try_start(world: &World, die_at: Option<DieAt>) -> Option<Self> {
         let began = Instant::now();
         let mut child = spawn(world, die_at);
@@ -61,7 +62,9 @@ impl Served {
                 let token = running.token().expect("the daemon made its token");
                 return Some(Self { child, address: running.address, token, took: began.elapsed() });
             }
-            if child.try_wait().expect("a child of ours").is_some() {
+            if let Some(status) = child.try_wait().expect("a child of ours") {
+                let as_asked = die_at.is_some() && status.signal() == Some(Signal::SIGKILL as i32);
+                assert!(as_asked, "ended before it was ready, {status}:\n{}", log_tail(world));
                 return None;
             }
             assert!(Instant::now() < end, "not ready within {READY_MAX:?}:\n{}", log_tail(world));
