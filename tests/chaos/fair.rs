@@ -19,7 +19,9 @@ use super::world::{Tool, World, scan};
 const POLITE: usize = 9;
 /// What a polite one asks for, of its tenth of the daemon.
 const OF_SHARE: f64 = 0.5;
-const KEPT_MIN: f64 = 0.95;
+/// A debug build runs on whatever machine the tests run on, ten jobs each: noise alone costs some of them a tenth. A daemon
+/// that is not fair leaves the polite ones a tenth of their rate.
+const KEPT_MIN: f64 = if cfg!(debug_assertions) { 0.6 } else { 0.95 };
 /// Pause of the greedy one after a refusal.
 const GREEDY_PAUSE: Duration = Duration::from_millis(20);
 
@@ -62,7 +64,7 @@ pub async fn run(plan: Plan) -> Vec<Row> {
             beside.times.summary(),
             beside.greedy,
         ),
-        "polite ≥ 95 % of what they do without it",
+        format!("polite ≥ {:.0} % of what they do without it", 100.0 * KEPT_MIN),
         kept >= KEPT_MIN && beside.greedy > 0.0,
     )]
 }
