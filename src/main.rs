@@ -1,10 +1,15 @@
 //! arguments → config → telemetry → run → exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use proctor::actors::process::shim;
 use proctor::cli::{self, Arguments, Exit};
 use proctor::telemetry;
+
+/// Idle threads for blocking work end after this. They take turns, so that each piece of work a second (the daemon looks
+/// at memory and disk) keeps as many alive as this has seconds; tokio's own 10 s would keep some twenty after a burst.
+const BLOCKING_THREAD_IDLE: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     // A shim must become its tool before anything is opened, printed or started.
@@ -25,7 +30,11 @@ fn main() -> ExitCode {
         }
     };
     telemetry::install(&arguments.log(&loaded), terminal.color);
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread()
+        .thread_keep_alive(BLOCKING_THREAD_IDLE)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => {
             let exit = runtime.block_on(cli::run(arguments, loaded, terminal));
             // Everything of ours has ended; a thread that waits for standard input never would.

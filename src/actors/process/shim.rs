@@ -36,6 +36,9 @@ pub(super) const FAILED: i32 = 113;
 
 /// Tools are killed before the daemon when the machine runs out of memory (-1000 to 1000; 0 is everybody).
 const OOM_SCORE_ADJUSTMENT: &str = "500";
+/// Added to the daemon's nice value. Tools take every idle moment of the machine, but a client that asks for a status is not
+/// kept waiting by them: at 10 the scheduler weighs a tool's thread with a ninth of the daemon's.
+const NICER_BY: i32 = 10;
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
@@ -91,8 +94,9 @@ fn prepare(orders: &Orders, teller: &Teller) -> Result<Option<Prepared>, Failure
     if getppid().as_raw() != orders.parent {
         return Err(Failure::new("find the daemon alive", Errno::ESRCH));
     }
-    // A wish, not a promise: some containers forbid it.
+    // Wishes, not promises: some containers forbid them.
     std::fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJUSTMENT).ok();
+    rustix::process::nice(NICER_BY).ok();
     for cgroup in &orders.cgroups {
         std::fs::write(cgroup, "0").map_err(|error| Failure::from_io("join its cgroup", &error))?;
     }
