@@ -71,7 +71,7 @@ pub fn fill(data_dir: &Path, jobs: usize) {
 fn life() -> Vec<(JobEvent, Vec<Stamped>)> {
     let run = run();
     let id = run.id;
-    let coverage = Coverage { expected: 1, examined: 1, missed: 0, gaps: Vec::new() };
+    let coverage = Coverage { expected: 1, examined: 1, ..Coverage::default() };
     let ended = Ended { outcome: Outcome::Findings { count: 1 }, coverage: coverage.clone(), elapsed_ms: 12 };
     let over =
         JobEvent::Ended { state: JobState::Done, error: None, at: now(), open_runs: Outcome::Cancelled };
@@ -94,6 +94,7 @@ fn finding() -> Vec<Stamped> {
         cwe: vec![78],
         help: None,
         fingerprint: String::new(),
+        web: None,
     };
     stamp(vec![finding], |_| None)
 }

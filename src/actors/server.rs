@@ -104,6 +104,16 @@ impl<M: Message> Context<M> {
         &self.address
     }
 
+    /// Sends what the actor begins with to itself: called in `init`, so that a start is quick and the work is a message.
+    ///
+    /// # Errors
+    /// The mailbox does not take it: it is not the first.
+    pub fn post_first(&self, message: M) -> Result<(), StartError> {
+        self.address
+            .try_send(message)
+            .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))
+    }
+
     /// Cancelled as soon as somebody asks the actor to stop: what a long handler must watch.
     pub fn stopping(&self) -> &CancellationToken {
         self.address.vitals().stopping()

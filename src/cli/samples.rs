@@ -43,8 +43,12 @@ pub fn run(tool: &str, state: &str) -> RunAnswer {
 }
 
 fn runs() -> Vec<RunAnswer> {
-    let coverage =
-        |expected, examined| CoverageAnswer { expected, examined, missed: expected - examined, gaps: vec![] };
+    let coverage = |expected, examined| CoverageAnswer {
+        expected,
+        examined,
+        missed: expected - examined,
+        ..CoverageAnswer::default()
+    };
     vec![
         RunAnswer {
             findings: 2,
@@ -94,5 +98,6 @@ pub fn finding(severity: SeverityWord, path: &str, line: u32) -> FindingAnswer {
         cwe: vec![89],
         help: None,
         fingerprint: format!("{path}:{line}"),
+        web: None,
     }
 }

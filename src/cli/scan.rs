@@ -97,7 +97,7 @@ async fn submit(
         return Err(CommandError::Path { path: target.to_owned(), source });
     };
     let arguments = ScanArguments {
-        path: path.to_owned(),
+        path: Some(path.to_owned()),
         tools: command.tools.clone(),
         // The answer is the job, at once: its progress is followed by looking at it.
         wait_s: Some(0),
@@ -105,6 +105,7 @@ async fn submit(
         idempotency_key: Some(command.key.clone().unwrap_or_else(random_key)),
         fresh: command.fresh,
         attached: false,
+        ..ScanArguments::default()
     };
     let mut lost = |error: &_| terminal.note(&format!("{error}; trying again"));
     link.call("scan", &arguments, &mut lost).await.map_err(CommandError::Submission)

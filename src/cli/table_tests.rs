@@ -111,6 +111,7 @@ fn unread_files_are_named_and_counted() {
         gaps: ["a", "b", "c", "d"]
             .map(|path| crate::protocol::api::GapAnswer { path: path.into(), why: "too large".into() })
             .to_vec(),
+        ..CoverageAnswer::default()
     };
     let table = remarks(&[], Some(&left_out), style(200));
     assert!(

@@ -233,6 +233,21 @@ pub const fn may_lie_in_the_files(reason: FailureReason, ended_by: EndedBy) -> b
         | FailureReason::TargetUnreadable
         | FailureReason::TargetChanged
         | FailureReason::DaemonRestarted
+        // Of containers and running targets, which have no files.
+        | FailureReason::EngineUnavailable
+        | FailureReason::ImageMissing
+        | FailureReason::AppFailed
+        | FailureReason::TargetUnreachable
+        | FailureReason::TargetLost
+        | FailureReason::TargetRefused
+        | FailureReason::LoginFailed
+        | FailureReason::ZapUnready
+        | FailureReason::ZapDied
+        | FailureReason::ZapRefused
+        | FailureReason::NoRules
+        | FailureReason::PassiveQueueStuck
+        | FailureReason::ScanStuck
+        | FailureReason::DiskLimit
         // It lived, and says of every file why it is no proof: to ask again gives the same.
         | FailureReason::NoProofOfWork => false,
     }

@@ -26,12 +26,34 @@ pub struct Finding {
     pub help: Option<String>,
     /// Stable identity of the finding across line shifts; see [`fingerprint`](super::fingerprint).
     pub fingerprint: String,
+    /// How a running target showed it; `None` in a source tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<Exchange>,
+}
+
+/// The request that showed a finding, and what was seen. Untrusted text, as all of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Exchange {
+    /// HTTP method.
+    pub method: String,
+    /// The parameter, header or cookie that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
+    /// What was sent in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<String>,
+    /// The part of the answer that shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// How sure the tool is, in its own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<String>,
 }
 
 /// A place in the target.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Location {
-    /// Path relative to the target's root, `/` between parts.
+    /// Path relative to the target's root, `/` between parts; of a running target, the absolute URL.
     pub path: String,
     /// Lines and columns count from 1; absent where the tool names a whole file.
     pub region: Option<Region>,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest, Sha256};
 
-use super::finding::Finding;
+use super::finding::{Exchange, Finding};
 
 /// Units of text (UTF-16 code units, spaces and tabs not counted) that a line hash covers, from the line's start on.
 const WINDOW: usize = 100;
@@ -21,7 +21,8 @@ const FINGERPRINT_BYTES: usize = 16;
 /// A finding with its identity. Only such a finding can be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamped {
-    /// With `fingerprint` set: tool, rule, path, the flagged line's text and the occurrence among equal ones.
+    /// With `fingerprint` set: tool, rule, path, the flagged line's text (of a running target: method, path, names of the
+    /// query, parameter) and the occurrence among equal ones.
     pub finding: Finding,
     /// SARIF `partialFingerprints.primaryLocationLineHash`; `None` when the file's text was not to be had.
     pub line_hash: Option<String>,
@@ -38,12 +39,14 @@ pub fn stamp(mut findings: Vec<Finding>, mut source: impl FnMut(&str) -> Option<
         let path = &finding.location.path;
         if text.as_ref().is_none_or(|(of, _): &(String, _)| of != path) {
             text = Some((path.clone(), source(path).map(|bytes| Text::of(&bytes))));
-            occurrences.clear();
         }
         let text = text.as_ref().and_then(|(_, text)| text.as_ref());
         let region = finding.location.region;
         let context = region.and_then(|region| text?.line(region.start_line));
-        let identity = identity(&finding, context.unwrap_or_default());
+        let identity = match &finding.web {
+            Some(exchange) => on_site(&finding, exchange),
+            None => identity(&finding, &finding.location.path, context.unwrap_or_default()),
+        };
         let occurrence = occurrences.entry(identity).or_insert(0_u32);
         *occurrence += 1;
         finding.fingerprint = fingerprint(&identity, *occurrence);
@@ -69,10 +72,26 @@ fn sort_key(finding: &Finding) -> impl Ord + '_ {
 
 type Identity = [u8; 32];
 
+/// Of a running target: the method, the URL without its host and the values of its query, and the parameter. What was sent
+/// and what came back differ from scan to scan, and the address of an app under test does, too.
+fn on_site(finding: &Finding, exchange: &Exchange) -> Identity {
+    let url = &finding.location.path;
+    let after_scheme = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let local = after_scheme.find('/').map_or("/", |at| &after_scheme[at..]);
+    let local = local.split_once('#').map_or(local, |(before, _)| before);
+    let (path, query) = local.split_once('?').unwrap_or((local, ""));
+    let mut names: Vec<&str> =
+        query.split('&').map(|pair| pair.split('=').next().unwrap_or_default()).collect();
+    names.sort_unstable();
+    let param = exchange.param.as_deref().unwrap_or_default();
+    let place = format!("{} {path}?{}", exchange.method, names.join("&"));
+    identity(finding, &place, param)
+}
+
 /// The line's text with its white space taken out: re-indenting is no new finding.
-fn identity(finding: &Finding, line: &str) -> Identity {
+fn identity(finding: &Finding, place: &str, line: &str) -> Identity {
     let mut hasher = Sha256::new();
-    for part in [SCHEME, &finding.tool.0, &finding.rule, &finding.location.path] {
+    for part in [SCHEME, &finding.tool.0, &finding.rule, place] {
         // The length first: no two lists of parts may hash alike.
         hasher.update((part.len() as u64).to_be_bytes());
         hasher.update(part);

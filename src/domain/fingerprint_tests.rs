@@ -61,6 +61,7 @@ fn finding(rule: &str, path: &str, line: Option<u32>) -> Finding {
         cwe: vec![],
         help: None,
         fingerprint: String::new(),
+        web: None,
     }
 }
 

@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::ids::{JobId, Principal, RunId, ToolName};
 use super::outcome::{Coverage, Outcome};
 use super::severity::Severity;
+use super::target::Target;
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRequest {
-    /// The canonical path of the source tree.
-    pub target: String,
+    pub target: Target,
     /// The tools asked for; empty means every tool that applies.
     pub tools: Vec<ToolName>,
     /// Seconds the whole job may take, from its submission; from the start of the daemon that takes it up again after one

@@ -23,7 +23,7 @@ fn running(runs: &[u8]) -> JobView {
 }
 
 fn whole(outcome: Outcome) -> Ended {
-    let coverage = Coverage { expected: 1, examined: 1, missed: 0, gaps: vec![] };
+    let coverage = Coverage { expected: 1, examined: 1, ..Coverage::default() };
     Ended { outcome, coverage, elapsed_ms: 5 }
 }
 
@@ -72,7 +72,7 @@ fn one_failed_run_makes_the_job_incomplete_whatever_the_others_found() {
 #[test]
 fn a_file_no_tool_was_shown_makes_the_job_incomplete() {
     let mut job = running(&[1]);
-    let left_out = Coverage { expected: 2, examined: 1, missed: 1, gaps: vec![] };
+    let left_out = Coverage { expected: 2, examined: 1, missed: 1, ..Coverage::default() };
     job.apply(JobEvent::SnapshotTaken { digest: "d".into(), left_out });
     ends(&mut job, 1, whole(Outcome::Clean), [0; 5]);
     finish(&mut job, JobState::Done);

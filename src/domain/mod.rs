@@ -1,11 +1,12 @@
 //! Rules and state machines, pure: no tokio, no I/O, no clock (time is passed in).
 //!
 //! Reading order: the words ([`ids`], [`severity`], [`finding`]), what a tool run proves ([`outcome`], [`verdict`]),
-//! what a job is ([`job`]), who holds it ([`lease`], [`rescue`]), when two are the same ([`dedup`]), and the rules of the house.
+//! what is examined ([`target`]), what a job is ([`job`]), who holds it ([`lease`], [`rescue`]), when two are the same ([`dedup`]), and the rules of the house.
 
 pub mod finding;
 pub mod fingerprint;
 pub mod ids;
+pub mod target;
 pub mod job;
 pub mod said;
 pub mod lease;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::job::{HandBack, JobState, JobView};
+use super::job::{HandBack, JobEvent, JobState, JobView};
+use super::outcome::{Failure, FailureReason, Outcome};
 
 /// Pause before the second attempt after a loss; each further one waits [`FACTOR`] times longer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -63,6 +64,24 @@ pub fn fate(job: &JobView, why: HandBack, tries: Tries, chance: f64) -> Fate {
     }
 }
 
+/// The end of a job nobody holds; runs that were open end with it.
+pub fn ended(state: JobState, error: Option<String>, at: &str) -> JobEvent {
+    let failed = |reason| {
+        let detail = error.clone().unwrap_or_else(|| "the job ended before the run did".to_owned());
+        Outcome::Failed(Failure {
+            advice: Some("submit the job again".to_owned()),
+            ..Failure::new(reason, detail)
+        })
+    };
+    let open_runs = match state {
+        JobState::Cancelled | JobState::Done => Outcome::Cancelled,
+        JobState::Quarantined => failed(FailureReason::DaemonRestarted),
+        JobState::Expired => failed(FailureReason::TimedOut),
+        JobState::Queued | JobState::Running | JobState::Failed => failed(FailureReason::Internal),
+    };
+    JobEvent::Ended { state, error, at: at.to_owned(), open_runs }
+}
+
 fn pause(losses: u32, chance: f64) -> Duration {
     let pause = PAUSE * FACTOR.pow(losses.min(GROWTHS_MAX));
     pause.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * chance.clamp(0.0, 1.0))
@@ -72,7 +91,7 @@ fn pause(losses: u32, chance: f64) -> Duration {
 mod tests {
     use super::*;
     use crate::domain::ids::{JobId, Principal};
-    use crate::domain::job::{JobEvent, JobRequest};
+    use crate::domain::job::JobRequest;
 
     const TRIES: Tries = Tries { attempts_max: 3, deaths_max: 2 };
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::finding::Finding;
-use super::outcome::{Coverage, Failure, FailureReason, GAPS_NAMED_MAX, Gap, Outcome};
+use super::outcome::{Coverage, Failure, FailureReason, GAPS_NAMED_MAX, Gap, Outcome, Work};
 
 /// How the tool's process came to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +45,10 @@ pub enum ExitMeaning {
 pub struct Report {
     pub findings: Vec<Finding>,
     pub examined: Examined,
-    /// Files the tool itself names as not analysed.
+    /// Files the tool itself names as not analysed; URLs that gave no answer.
     pub gaps: Vec<Gap>,
+    /// See [`Coverage::degraded`].
+    pub degraded: Vec<String>,
 }
 
 /// A tool's proof of work.
@@ -60,6 +62,8 @@ pub enum Examined {
     /// The tool proves that it worked on the target as a whole and names no file (bytes read, a planted canary found):
     /// every expected file counts as examined but the gaps.
     Whole,
+    /// The target is no tree but runs, and this was done to it.
+    Site(Work),
 }
 
 /// A report could not be read.
@@ -84,6 +88,7 @@ pub struct Verdict {
 #[derive(Debug, Clone)]
 pub struct Evidence {
     /// Files of the snapshot that are this tool's business. Never empty: such a run is `not_applicable` before it starts.
+    /// Empty for a running target.
     pub expected: BTreeSet<String>,
     pub ending: Ending,
     /// Only looked at when the ending lets the report be believed.
@@ -102,23 +107,14 @@ pub fn verdict(evidence: Evidence) -> Verdict {
             return no_statement(Outcome::Cancelled, &expected, "the run was cancelled");
         }
         Err(NoStatement::Failed { reason, detail, advice }) => {
-            let retryable = reason.retryable();
-            let failure = Failure { reason, detail, advice, stderr_tail, retryable };
+            let failure = Failure { advice, stderr_tail, ..Failure::new(reason, detail) };
             return no_statement(Outcome::Failed(failure), &expected, "the run failed");
         }
     };
-    let coverage = coverage(&expected, &report.examined, &report.gaps);
-    if report.findings.is_empty() && coverage.examined == 0 {
-        let failure = Failure {
-            reason: FailureReason::NoProofOfWork,
-            detail: format!(
-                "the report is well-formed and shows none of the {} files as read",
-                expected.len()
-            ),
-            advice: None,
-            stderr_tail,
-            retryable: false,
-        };
+    let coverage =
+        Coverage { degraded: first(report.degraded), ..coverage(&expected, &report.examined, &report.gaps) };
+    if let Some(detail) = unproven(&report.examined, &coverage, report.findings.is_empty()) {
+        let failure = Failure { stderr_tail, ..Failure::new(FailureReason::NoProofOfWork, detail) };
         return Verdict { outcome: Outcome::Failed(failure), coverage, findings: Vec::new() };
     }
     let outcome = match u32::try_from(report.findings.len()).unwrap_or(u32::MAX) {
@@ -126,6 +122,81 @@ pub fn verdict(evidence: Evidence) -> Verdict {
         count => Outcome::Findings { count },
     };
     Verdict { outcome, coverage, findings: report.findings }
+}
+
+/// What one of our own tools knows about a running target when it is done.
+#[derive(Debug, Clone)]
+pub struct WebEvidence {
+    pub ending: WebEnding,
+    pub findings: Vec<Finding>,
+    pub work: Work,
+    /// URLs that were asked for and gave no answer.
+    pub unanswered: Vec<Gap>,
+    /// See [`Coverage::degraded`].
+    pub degraded: Vec<String>,
+}
+
+/// How a look at a running target came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebEnding {
+    Finished,
+    Cancelled,
+    Failed {
+        reason: FailureReason,
+        detail: String,
+        advice: Option<String>,
+        /// The cleaned end of what the scanner said.
+        log_tail: String,
+    },
+}
+
+impl WebEnding {
+    pub fn failed(reason: FailureReason, detail: impl Into<String>) -> Self {
+        Self::Failed { reason, detail: detail.into(), advice: None, log_tail: String::new() }
+    }
+}
+
+impl WebEvidence {
+    /// Nothing was done.
+    pub fn nothing(ending: WebEnding) -> Self {
+        let (findings, unanswered) = (Vec::new(), Vec::new());
+        Self { ending, findings, work: Work::default(), unanswered, degraded: Vec::new() }
+    }
+}
+
+/// Decides what a look at a running target proves, by the same rules.
+pub fn of_site(evidence: WebEvidence) -> Verdict {
+    let WebEvidence { ending, findings, work, unanswered, degraded } = evidence;
+    let (ending, stderr_tail) = match ending {
+        WebEnding::Finished => (Ending::Exited { code: 0, meaning: ExitMeaning::Either }, String::new()),
+        WebEnding::Cancelled => (Ending::Cancelled, String::new()),
+        WebEnding::Failed { reason, detail, advice, log_tail } => {
+            (Ending::NotStarted { reason, detail, advice }, log_tail)
+        }
+    };
+    let report = Report { findings, examined: Examined::Site(work), gaps: unanswered, degraded };
+    verdict(Evidence { expected: BTreeSet::new(), ending, report: Ok(report), stderr_tail })
+}
+
+fn first(mut degraded: Vec<String>) -> Vec<String> {
+    degraded.truncate(GAPS_NAMED_MAX);
+    degraded
+}
+
+/// Why a report that may be believed proves nothing, if so. A finding in a file shows that the file was read; a finding on a
+/// running target may come from a cache, so only answers count.
+fn unproven(examined: &Examined, coverage: &Coverage, is_empty: bool) -> Option<String> {
+    match examined {
+        Examined::Site(work) if work.urls == 0 => {
+            Some(format!("the report is well-formed, and of {} requests none was answered", work.requests))
+        }
+        Examined::Site(_) => None,
+        Examined::Unproven | Examined::Files(_) | Examined::Whole if is_empty && coverage.examined == 0 => {
+            let files = coverage.expected;
+            Some(format!("the report is well-formed and shows none of the {files} files as read"))
+        }
+        Examined::Unproven | Examined::Files(_) | Examined::Whole => None,
+    }
 }
 
 enum NoStatement {
@@ -183,18 +254,37 @@ fn no_statement(outcome: Outcome, expected: &BTreeSet<String>, why: &str) -> Ver
     let gaps =
         expected.iter().take(GAPS_NAMED_MAX).map(|path| Gap { path: path.clone(), why: why.to_owned() });
     let count = u32::try_from(expected.len()).unwrap_or(u32::MAX);
-    let coverage = Coverage { expected: count, examined: 0, missed: count, gaps: gaps.collect() };
+    let coverage = Coverage { expected: count, missed: count, gaps: gaps.collect(), ..Coverage::default() };
     Verdict { outcome, coverage, findings: Vec::new() }
 }
 
 fn coverage(expected: &BTreeSet<String>, examined: &Examined, gaps: &[Gap]) -> Coverage {
+    match examined {
+        Examined::Site(work) => of_urls(*work, gaps),
+        Examined::Unproven | Examined::Files(_) | Examined::Whole => of_files(expected, examined, gaps),
+    }
+}
+
+fn of_urls(work: Work, gaps: &[Gap]) -> Coverage {
+    let missed = u32::try_from(gaps.len()).unwrap_or(u32::MAX);
+    Coverage {
+        expected: work.urls.saturating_add(missed),
+        examined: work.urls,
+        missed,
+        gaps: gaps.iter().take(GAPS_NAMED_MAX).cloned().collect(),
+        work: Some(work),
+        degraded: Vec::new(),
+    }
+}
+
+fn of_files(expected: &BTreeSet<String>, examined: &Examined, gaps: &[Gap]) -> Coverage {
     let named: BTreeMap<&str, &str> = gaps.iter().map(|gap| (gap.path.as_str(), gap.why.as_str())).collect();
     let why_missed = |path: &str| match (named.get(path), examined) {
         (Some(why), _) => Some((*why).to_owned()),
         (None, Examined::Whole) => None,
         (None, Examined::Files(files)) if files.contains(path) => None,
         (None, Examined::Files(_)) => Some("the tool does not list it as read".to_owned()),
-        (None, Examined::Unproven) => Some("the tool gives no proof of work".to_owned()),
+        (None, Examined::Unproven | Examined::Site(_)) => Some("the tool gives no proof of work".to_owned()),
     };
     let mut coverage = Coverage::default();
     for path in expected {

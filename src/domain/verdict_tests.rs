@@ -13,6 +13,7 @@ fn finding() -> Finding {
         cwe: vec![],
         help: None,
         fingerprint: String::new(),
+        web: None,
     }
 }
 
@@ -65,7 +66,7 @@ fn a_file_the_tool_does_not_list_is_a_gap_with_a_name() {
 
 #[test]
 fn a_report_that_contradicts_the_exit_code_is_a_failure() {
-    let findings = Report { findings: vec![finding()], examined: Examined::Whole, gaps: vec![] };
+    let findings = Report { findings: vec![finding()], examined: Examined::Whole, ..Report::default() };
     let none = Report { examined: Examined::Whole, ..Report::default() };
     assert_eq!(
         reason(&judge(exited(ExitMeaning::Clean), findings.clone())),
@@ -89,7 +90,7 @@ fn no_bad_ending_yields_a_finding_or_a_clean_run() {
         (exited(said), FailureReason::UnexpectedExit),
     ];
     for (ending, expected) in endings {
-        let report = Report { findings: vec![finding()], examined: Examined::Whole, gaps: vec![] };
+        let report = Report { findings: vec![finding()], examined: Examined::Whole, ..Report::default() };
         let verdict = judge(ending, report);
         assert_eq!(reason(&verdict), Some(expected));
         assert!(verdict.findings.is_empty());
@@ -99,7 +100,7 @@ fn no_bad_ending_yields_a_finding_or_a_clean_run() {
 
 #[test]
 fn a_cancelled_run_says_nothing_about_the_target() {
-    let report = Report { findings: vec![finding()], examined: Examined::Whole, gaps: vec![] };
+    let report = Report { findings: vec![finding()], examined: Examined::Whole, ..Report::default() };
     let verdict = judge(Ending::Cancelled, report);
     assert_eq!(verdict.outcome, Outcome::Cancelled);
     assert!(verdict.findings.is_empty());

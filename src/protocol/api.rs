@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::web::{AppArguments, WebArguments};
+
 /// Longest patience a caller may show, in seconds: under the 60 s after which common clients give a call up.
 pub const WAIT_S_MAX: u32 = 45;
 /// Bytes of an idempotency key: any id, digest or URL that a client has at hand.
@@ -17,9 +19,20 @@ pub const PAGE_BYTES_MAX: usize = 28_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanArguments {
-    /// Directory to examine: an absolute path under one of the daemon's allowed roots.
-    pub path: String,
-    /// Names of tools to run (see `tools`); leave out to run every tool that applies.
+    /// A directory to examine: an absolute path under one of the daemon's allowed roots. Exactly one of `path`, `url` and
+    /// `app` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// A running web application to examine: http or https, at an address that `targets.hosts` allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// An app under test: built and started for the scan in a container of its own, and removed after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppArguments>,
+    /// How to examine a `url` or an `app`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<WebArguments>,
+    /// Names of tools to run (see `tools`); leave out to run every tool that applies. Load tools run only when named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<String>,
     /// Seconds to wait for the result before the job id is returned instead. The job goes on either way.
@@ -163,7 +176,7 @@ pub struct RunAnswer {
     /// Number of findings.
     #[serde(default)]
     pub findings: u32,
-    /// True when only a part of the files was read.
+    /// True when only a part of the target was looked at, or not as it should be.
     #[serde(default)]
     pub degraded: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,15 +190,24 @@ pub struct RunAnswer {
     pub why: Option<String>,
 }
 
-/// Files read against files expected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Files read against files expected; of a running target, URLs that answered against URLs asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CoverageAnswer {
     pub expected: u32,
     pub examined: u32,
     pub missed: u32,
-    /// The first missed files and why.
+    /// The first missed, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<GapAnswer>,
+    /// Requests sent to a running target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u32>,
+    /// Rules applied to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<u32>,
+    /// What did not work as it should, though the run came to its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub degraded: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -224,6 +246,27 @@ pub struct FindingAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     pub fingerprint: String,
+    /// The request that showed it, when the target runs; `path` is its URL then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<ExchangeAnswer>,
+}
+
+/// The request that showed a finding, and what was seen of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExchangeAnswer {
+    pub method: String,
+    /// The parameter, header or cookie that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub param: Option<String>,
+    /// What was sent in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attack: Option<String>,
+    /// The part of the answer that shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// How sure the tool is, in its own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<String>,
 }
 
 /// The answer of `job_results` and `findings`.

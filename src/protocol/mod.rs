@@ -7,4 +7,5 @@ pub mod jsonrpc;
 pub mod mcp;
 pub mod frames;
 pub mod api;
+pub mod web;
 pub mod history;

@@ -16,7 +16,7 @@ use crate::domain::job::{Ended, JobView, RunState, RunView};
 use crate::domain::outcome::{Coverage, Failure, Outcome};
 use model::{
     Artifact, Automation, BaseId, Driver, Fingerprints, Invocation, Location, Message, Named, Notification,
-    PartialFingerprints, Physical, Region, Result, ResultProperties, Run, RunProperties, Tool,
+    PartialFingerprints, Physical, Region, Result, ResultProperties, Run, RunProperties, Tool, WebRequest,
 };
 use rules::Rules;
 
@@ -51,7 +51,7 @@ fn run<'a>(job: &'a JobView, view: &'a RunView, findings: &[&'a Stamped]) -> Run
     Run {
         automation_details: Automation { id: format!("proctor/{}/{}", view.tool, job.id) },
         invocations: [invocation(job, view, findings.len())],
-        original_uri_base_ids: BTreeMap::from([(ROOT, base(&job.request.target))]),
+        original_uri_base_ids: job.request.target.tree().map(|tree| (ROOT, base(tree))).into_iter().collect(),
         properties: RunProperties {
             outcome: view.state.word(),
             expected: coverage(view).map(|coverage| coverage.expected),
@@ -97,17 +97,29 @@ fn result<'a>(stamped: &'a Stamped, rules: &Rules<'_>) -> Result<'a> {
             .as_deref()
             .map(|hash| PartialFingerprints { primary_location_line_hash: hash }),
         fingerprints: Fingerprints { proctor: &finding.fingerprint },
-        properties: ResultProperties { severity: finding.severity.word() },
+        web_request: finding
+            .web
+            .as_ref()
+            .map(|web| WebRequest { method: &web.method, target: &finding.location.path }),
+        properties: ResultProperties { severity: finding.severity.word(), web: finding.web.as_ref() },
     }
 }
 
 fn location(place: &Place) -> Location {
     Location {
         physical_location: Physical {
-            artifact_location: Artifact { uri: uri::of_path(&place.path), uri_base_id: ROOT },
+            artifact_location: artifact(&place.path),
             // GitHub asks for a line: of a file as a whole it is shown at the first.
             region: place.region.map_or_else(Region::first_line, region),
         },
+    }
+}
+
+/// A URL stands for itself; a path is seen from the target's root.
+fn artifact(path: &str) -> Artifact {
+    match uri::of_url(path) {
+        Some(uri) => Artifact { uri, uri_base_id: None },
+        None => Artifact { uri: uri::of_path(path), uri_base_id: Some(ROOT) },
     }
 }
 

@@ -16,7 +16,7 @@ pub const FINDINGS_PAGE_MAX: u32 = 1_000;
 /// Findings of one export, the worst: eight full runs. It bounds what a reader holds in memory, some 200 MB at worst.
 pub const EXPORT_MAX: u32 = 200_000;
 
-const COLUMNS: &str = "finding, tool, rule, rank, path, line, start_column, end_line, end_column, message, cwe, help, fingerprint, line_hash";
+const COLUMNS: &str = "finding, tool, rule, rank, path, line, start_column, end_line, end_column, message, cwe, help, fingerprint, line_hash, web";
 
 /// Which findings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub(super) fn insert(
     let mut worst: Vec<&Stamped> = findings.iter().collect();
     worst.sort_by_key(|stamped| rank(stamped.finding.severity));
     let sql = "INSERT INTO findings (job, run, tool, rule, rank, path, line, start_column, end_line, end_column, message,
-                                     cwe, help, fingerprint, line_hash)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                                     cwe, help, fingerprint, line_hash, web)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
                ON CONFLICT (run, fingerprint) DO NOTHING";
     let mut statement = connection.prepare_cached(sql)?;
     for Stamped { finding, line_hash } in worst.into_iter().take(FINDINGS_PER_RUN_MAX) {
@@ -83,6 +83,7 @@ pub(super) fn insert(
             finding.help,
             finding.fingerprint,
             line_hash,
+            finding.web.as_ref().map(jobs::json),
         ])?;
     }
     Ok(())
@@ -258,6 +259,7 @@ fn decode(row: &Row<'_>) -> Result<Stamped, StoreError> {
         cwe: parse(row, 10, "list of weaknesses")?,
         help: row.get(11)?,
         fingerprint: row.get(12)?,
+        web: jobs::parse_if(row, 14, "request of a finding")?,
     };
     Ok(Stamped { finding, line_hash: row.get(13)? })
 }

@@ -70,10 +70,10 @@ pub(super) fn insert(connection: &Connection, job: &JobView, plan: Option<&str>)
     // Whatever stands in the way: which row it is, and whether it is this very job, is looked up afterwards.
     let sql = "INSERT INTO jobs (id, boot, principal, target, request, state, conclusion, submitted_at, left_out, counts, waiting_plan)
                VALUES (?1, (SELECT max(boot) FROM boots), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
-    connection.prepare_cached(sql)?.execute(params![
+    let written = connection.prepare_cached(sql)?.execute(params![
         job.id.to_string(),
         job.principal.0,
-        job.request.target,
+        job.request.target.to_string(),
         json(&job.request),
         job.state.word(),
         conclusion_word(job.conclusion()),
@@ -82,7 +82,7 @@ pub(super) fn insert(connection: &Connection, job: &JobView, plan: Option<&str>)
         json(&job.counts),
         plan,
     ])?;
-    Ok(find(connection, job.id)?.is_some())
+    Ok(written > 0 || find(connection, job.id)?.is_some())
 }
 
 /// The job that waits to do the same thing.
@@ -201,16 +201,17 @@ pub fn page(
     Ok(JobsPage { jobs, next })
 }
 
-/// At most `limit` jobs that have not ended, oldest first, each with whether the present boot let it in or started it.
-pub(super) fn open_jobs(connection: &Connection, limit: u32) -> Result<Vec<(JobView, bool)>, StoreError> {
+/// At most `limit` jobs that have not ended, oldest first.
+pub(super) fn open_jobs(connection: &Connection, limit: u32) -> Result<Vec<(JobKey, JobView)>, StoreError> {
     let sql =
         format!("SELECT {COLUMNS} FROM jobs WHERE state IN ('queued', 'running') ORDER BY job LIMIT ?1");
-    let ours = "SELECT boot = (SELECT max(boot) FROM boots) FROM jobs WHERE job = ?1";
-    let jobs = many(connection, &sql, [limit])?;
-    let with_boot = |(key, job): (JobKey, JobView)| {
-        Ok((job, connection.prepare_cached(ours)?.query_row([key.0], |row| row.get(0))?))
-    };
-    jobs.into_iter().map(with_boot).collect()
+    many(connection, &sql, [limit])
+}
+
+/// Whether the present boot let a job in or started it.
+pub(super) fn is_of_this_boot(connection: &Connection, key: JobKey) -> Result<bool, StoreError> {
+    let sql = "SELECT boot = (SELECT max(boot) FROM boots) FROM jobs WHERE job = ?1";
+    Ok(connection.prepare_cached(sql)?.query_row([key.0], |row| row.get(0))?)
 }
 
 fn one(
@@ -309,6 +310,16 @@ pub(super) fn parse<T: DeserializeOwned>(
 ) -> Result<T, StoreError> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(StoreError::unreadable(what))
+}
+
+/// As [`parse`], where there may be nothing.
+pub(super) fn parse_if<T: DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+    what: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text).map_err(StoreError::unreadable(what))).transpose()
 }
 
 pub(super) fn json<T: Serialize>(value: &T) -> String {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::StoreError;
-use super::jobs::{self, parsed};
+use super::jobs::parsed;
 use crate::domain::ids::{JobId, Principal};
 
 /// A name a client gave to a submission, and what it stands for.
@@ -47,8 +47,9 @@ pub fn bind(
     key: &Key,
     job: JobId,
 ) -> Result<Known, StoreError> {
-    let (row, _) = jobs::keyed(connection, principal, job)?.ok_or(StoreError::NoSuchJob(job))?;
-    let sql = "INSERT INTO idempotency_keys (principal, key, payload, job) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-    connection.prepare_cached(sql)?.execute(params![principal.0, key.name, key.payload, row.0])?;
+    let sql = "INSERT INTO idempotency_keys (principal, key, payload, job)
+               SELECT ?1, ?2, ?3, job FROM jobs WHERE id = ?4 AND principal = ?1 ON CONFLICT DO NOTHING";
+    let parameters = params![principal.0, key.name, key.payload, job.to_string()];
+    connection.prepare_cached(sql)?.execute(parameters)?;
     look_up(connection, principal, key)?.ok_or(StoreError::NoSuchJob(job))
 }

@@ -6,8 +6,7 @@ use super::record::{self, Record};
 use super::{StoreError, jobs};
 use crate::domain::job::{HandBack, JobEvent, JobState, JobView};
 use crate::domain::lease::Fence;
-use crate::domain::outcome::{Failure, FailureReason, Outcome};
-use crate::domain::rescue::{self, Fate, Tries};
+use crate::domain::rescue::{self, Fate, Tries, ended};
 
 /// Jobs that one look finds: far above what admission lets in. More are found by the next one.
 pub const OPEN_JOBS_MAX: u32 = 10_000;
@@ -16,53 +15,31 @@ pub const OPEN_JOBS_MAX: u32 = 10_000;
 /// on. To be called before a life of the job engine lets the first job in. Returns the jobs that wait, oldest first.
 pub fn recover(connection: &Connection, tries: Tries, at: &str) -> Result<Vec<JobView>, StoreError> {
     jobs::forget_plans(connection)?;
-    for (job, of_this_boot) in jobs::open_jobs(connection, OPEN_JOBS_MAX)? {
+    let mut waiting = Vec::new();
+    for (key, mut job) in jobs::open_jobs(connection, OPEN_JOBS_MAX)? {
+        let of_this_boot = jobs::is_of_this_boot(connection, key)?;
         let why = if of_this_boot { HandBack::EngineDied } else { HandBack::DaemonDied };
         let event = match (job.state, rescue::fate(&job, why, tries, 0.0)) {
             // It was not running: only a job that nobody wants any more does not wait on.
             (JobState::Queued, Fate::End { state: JobState::Cancelled, error }) => {
                 ended(JobState::Cancelled, error, at)
             }
-            (JobState::Queued, _) => continue,
+            (JobState::Queued, _) => {
+                waiting.push(job);
+                continue;
+            }
             (_, Fate::HandBack { .. }) => JobEvent::HandedBack { why },
             (_, Fate::End { state, error }) => ended(state, error, at),
         };
-        record::record(connection, &Record::new(job.id, Fence::Attempt(job.attempt), event, at))?;
+        record::record(connection, &Record::new(job.id, Fence::Attempt(job.attempt), event.clone(), at))?;
+        if job.apply(event) && job.state == JobState::Queued {
+            waiting.push(job);
+        }
     }
-    waiting(connection)
+    Ok(waiting)
 }
 
 /// Jobs that have not ended, whoever holds them; at most [`OPEN_JOBS_MAX`].
 pub fn open(connection: &Connection) -> Result<Vec<JobView>, StoreError> {
-    Ok(jobs::open_jobs(connection, OPEN_JOBS_MAX)?.into_iter().map(|(job, _)| job).collect())
-}
-
-fn waiting(connection: &Connection) -> Result<Vec<JobView>, StoreError> {
-    Ok(open(connection)?.into_iter().filter(|job| job.state == JobState::Queued).collect())
-}
-
-/// The end of a job nobody holds; runs that were open end with it.
-pub fn ended(state: JobState, error: Option<String>, at: &str) -> JobEvent {
-    let open_runs = match state {
-        JobState::Cancelled | JobState::Done => Outcome::Cancelled,
-        JobState::Queued
-        | JobState::Running
-        | JobState::Failed
-        | JobState::Expired
-        | JobState::Quarantined => {
-            let reason = match state {
-                JobState::Quarantined => FailureReason::DaemonRestarted,
-                JobState::Expired => FailureReason::TimedOut,
-                _ => FailureReason::Internal,
-            };
-            Outcome::Failed(Failure {
-                reason,
-                detail: error.clone().unwrap_or_else(|| "the job ended before the run did".to_owned()),
-                advice: Some("submit the job again".to_owned()),
-                stderr_tail: String::new(),
-                retryable: reason.retryable(),
-            })
-        }
-    };
-    JobEvent::Ended { state, error, at: at.to_owned(), open_runs }
+    Ok(jobs::open_jobs(connection, OPEN_JOBS_MAX)?.into_iter().map(|(_, job)| job).collect())
 }

@@ -6,7 +6,11 @@
 use rusqlite::Connection;
 
 /// Migration `n` (from 1) takes a database from version `n - 1` to `n`.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_jobs.sql"), include_str!("schema/0002_attempts.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_jobs.sql"),
+    include_str!("schema/0002_attempts.sql"),
+    include_str!("schema/0003_web.sql"),
+];
 
 /// The database cannot be brought to this version's schema.
 #[derive(Debug, thiserror::Error)]

@@ -123,7 +123,7 @@ fn reason(run: &RunAnswer) -> Option<&str> {
 
 async fn submit(client: &mut Client, target: &std::path::Path) -> JobAnswer {
     let arguments = ScanArguments {
-        path: target.to_str().unwrap().to_owned(),
+        path: target.to_str().map(str::to_owned),
         tools: vec!["served".to_owned()],
         wait_s: Some(0),
         fresh: true,

@@ -84,7 +84,7 @@ impl Scene {
         assert_eq!(self.world.tool_processes(), 0, "processes of tools are left");
         let path = self.world.targets().join("app").to_str().unwrap().to_owned();
         let arguments = ScanArguments {
-            path,
+            path: Some(path),
             tools: vec!["bandit".into()],
             wait_s: Some(30),
             ..ScanArguments::default()
@@ -224,7 +224,7 @@ async fn a_daemon_that_crashes_without_end_exits_non_zero_with_all_it_acknowledg
     let mut client = connect(&home).await.unwrap();
     let target = home.path().join("target").to_str().unwrap().to_owned();
     let arguments = ScanArguments {
-        path: target,
+        path: Some(target),
         tools: vec!["hangs".into()],
         wait_s: Some(0),
         ..ScanArguments::default()

@@ -16,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Scans with a deadline; the answer, and what it took from the request on.
 async fn scan(world: &World, target: &Path, tools: &[&str], deadline_s: u32) -> (JobAnswer, Duration) {
     let arguments = ScanArguments {
-        path: target.to_str().unwrap().to_owned(),
+        path: target.to_str().map(str::to_owned),
         tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
         wait_s: Some(30),
         deadline_s: Some(deadline_s),

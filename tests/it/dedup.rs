@@ -17,7 +17,7 @@ const NAP: &str = "nap 2 1";
 
 fn request(target: &Path) -> ScanArguments {
     ScanArguments {
-        path: target.to_str().unwrap().to_owned(),
+        path: target.to_str().map(str::to_owned),
         tools: vec![fake(NAP)],
         wait_s: Some(30),
         ..ScanArguments::default()

@@ -181,16 +181,24 @@ impl Drop for Served {
 /// Scans the target with one tool and waits for the end.
 pub async fn scan(client: &mut Client, disk: &Disk, tool: &str) -> Result<JobAnswer, ClientError> {
     let path = disk.home.path().join("target").to_str().unwrap().to_owned();
-    let arguments =
-        ScanArguments { path, tools: vec![tool.into()], wait_s: Some(40), ..ScanArguments::default() };
+    let arguments = ScanArguments {
+        path: Some(path),
+        tools: vec![tool.into()],
+        wait_s: Some(40),
+        ..ScanArguments::default()
+    };
     client.call("scan", &arguments, |_| {}).await
 }
 
 /// Submits a job and returns its id at once.
 pub async fn submit(client: &mut Client, disk: &Disk, tool: &str) -> Result<JobAnswer, ClientError> {
     let path = disk.home.path().join("target").to_str().unwrap().to_owned();
-    let arguments =
-        ScanArguments { path, tools: vec![tool.into()], wait_s: Some(0), ..ScanArguments::default() };
+    let arguments = ScanArguments {
+        path: Some(path),
+        tools: vec![tool.into()],
+        wait_s: Some(0),
+        ..ScanArguments::default()
+    };
     client.call("scan", &arguments, |_| {}).await
 }
 

@@ -125,7 +125,7 @@ async fn the_deadline_of_the_job_ends_the_search() {
     let target = target(&world, "app", &orders);
     let mut client = world.client().await;
     let arguments = ScanArguments {
-        path: target.to_str().unwrap().to_owned(),
+        path: target.to_str().map(str::to_owned),
         tools: vec![ANALYSER.to_owned()],
         wait_s: Some(30),
         deadline_s: Some(4),

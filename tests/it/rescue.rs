@@ -44,7 +44,7 @@ async fn who_waits_is_told_his_place_and_who_waits_too_long_expires() {
     let target = world.target("app", &[("app.py", "x = 1\n")]);
     let mut client = world.client().await;
     let request = |deadline_s, wait_s| ScanArguments {
-        path: target.to_str().unwrap().to_owned(),
+        path: target.to_str().map(str::to_owned),
         tools: vec!["fake-hang".into()],
         wait_s: Some(wait_s),
         deadline_s: Some(deadline_s),

@@ -69,6 +69,7 @@ fn finding(rule: &str, line: u32) -> Finding {
         cwe: vec![89, 564],
         help: Some("https://cwe.mitre.org/data/definitions/89.html".into()),
         fingerprint: String::new(),
+        web: None,
     }
 }
 
@@ -170,7 +171,13 @@ fn every_outcome_is_a_run_and_only_those_that_looked_were_successful() {
 #[test]
 fn what_was_not_examined_is_named_file_by_file_and_the_rest_counted() {
     let gap = |path: &str| Gap { path: path.into(), why: "syntax error".into() };
-    let coverage = Coverage { expected: 9, examined: 4, missed: 5, gaps: vec![gap("a.py"), gap("b c.py")] };
+    let coverage = Coverage {
+        expected: 9,
+        examined: 4,
+        missed: 5,
+        gaps: vec![gap("a.py"), gap("b c.py")],
+        ..Coverage::default()
+    };
     let mut job = job(vec![ended("alpha", Outcome::Clean, coverage)]);
     job.left_out = Coverage { missed: 1, gaps: vec![gap("huge.py")], ..Coverage::default() };
     let run = &exported(&job, &[])["runs"][0];
@@ -246,7 +253,7 @@ proptest! {
         hostile.help = Some(why.clone());
         let coverage = Coverage { missed: 1, gaps: vec![Gap { path, why }], ..Coverage::default() };
         let mut job = job(vec![ended("alpha", Outcome::Findings { count: 1 }, coverage.clone())]);
-        job.request.target = format!("/{target}");
+        job.request.target = format!("/{target}").as_str().into();
         job.left_out = coverage;
         let log = exported(&job, &stamped(vec![hostile]));
         let result = &log["runs"][0]["results"][0];

@@ -88,6 +88,7 @@ pub fn findings(tool: &str, count: u32, files: u32) -> Vec<Stamped> {
         cwe: vec![89],
         help: None,
         fingerprint: String::new(),
+        web: None,
     };
     stamp((0..count).map(one).collect(), |_| None)
 }
@@ -102,6 +103,7 @@ pub fn run_ended(run: RunId, findings: &[Stamped]) -> JobEvent {
         examined: 1,
         missed: 1,
         gaps: vec![Gap { path: "x.py".into(), why: "syntax error".into() }],
+        ..Coverage::default()
     };
     let outcome = match findings.len() as u32 {
         0 => Outcome::Clean,

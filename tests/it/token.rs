@@ -27,8 +27,12 @@ async fn a_token_opens_the_door_to_ones_own_jobs_until_it_is_revoked() {
     let owner = home.run(&["token", "--show"]).expect(0).stdout.trim().to_owned();
     let mut owner = connect(&home, &owner).await.unwrap();
     let path = home.path().join("target").display().to_string();
-    let scan =
-        ScanArguments { path, tools: vec!["finds".to_owned()], wait_s: Some(45), ..ScanArguments::default() };
+    let scan = ScanArguments {
+        path: Some(path),
+        tools: vec!["finds".to_owned()],
+        wait_s: Some(45),
+        ..ScanArguments::default()
+    };
     let job: JobAnswer = ci.call("scan", &scan, |_| {}).await.unwrap();
     assert_eq!(job.conclusion, "findings");
     let ask = JobArguments { job: job.job, wait_s: None };

@@ -9,14 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::execute::{self, Executed, Finished, Order, Workplace};
 use super::job::JobMessage;
-use super::run::failed;
 use super::run_slot::RunSlot;
 use crate::actors::mailbox::Address;
 use crate::domain::adaptive;
 use crate::domain::deadline::{EndedBy, Remainder};
 use crate::domain::ids::RunId;
 use crate::domain::job::RunState;
-use crate::domain::outcome::FailureReason;
+use crate::domain::outcome::{FailureReason, Outcome};
 
 /// What every call of one run works with.
 pub(super) struct Calls {
@@ -54,7 +53,7 @@ impl Calls {
         // A process that hangs in the kernel outlives SIGKILL. Dropped, it is buried in the background.
         let Ok(finished) = timeout_at(self.deadline, process).await else {
             let detail = "the tool was killed and is not gone: it hangs in the kernel";
-            let outcome = failed(FailureReason::TimedOut, detail);
+            let outcome = Outcome::failed(FailureReason::TimedOut, detail);
             return (Executed::nothing_read(&order, outcome), EndedBy::Deadline);
         };
         self.progress.moved(RunState::Parsing);
@@ -82,7 +81,7 @@ impl Calls {
                 (FailureReason::Internal, "proctor failed while it read the report of this tool", ended_by)
             }
         };
-        (Executed { elapsed, ..Executed::nothing_read(&order, failed(reason, detail)) }, ended_by)
+        (Executed { elapsed, ..Executed::nothing_read(&order, Outcome::failed(reason, detail)) }, ended_by)
     }
 }
 

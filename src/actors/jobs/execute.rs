@@ -84,7 +84,7 @@ impl Executed {
     /// Nothing can be said about the files expected.
     pub fn nothing_read(order: &Order, outcome: Outcome) -> Self {
         let expected = u32::try_from(order.expected.len()).unwrap_or(u32::MAX);
-        let coverage = Coverage { expected, examined: 0, missed: expected, gaps: Vec::new() };
+        let coverage = Coverage { expected, missed: expected, ..Coverage::default() };
         Self { outcome, coverage, findings: Vec::new(), elapsed: Duration::ZERO }
     }
 }

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use super::calls::Calls;
 use super::execute::{Executed, Order};
-use super::run::failed;
 use crate::domain::bisect::{self, Bisection, Bounds, Isolation, Tried};
 use crate::domain::deadline::EndedBy;
 use crate::domain::finding::clean_text;
@@ -55,7 +54,7 @@ impl Calls {
         let files = order.expected.len();
         if files > FILES_MAX {
             let detail = format!("the target has {files} files for this tool, at most {FILES_MAX} are taken");
-            return Executed::nothing_read(order, failed(FailureReason::TargetUnreadable, &detail));
+            return Executed::nothing_read(order, Outcome::failed(FailureReason::TargetUnreadable, &detail));
         }
         let mut search = Search {
             order,
@@ -193,8 +192,9 @@ impl Found {
     fn with(self, order: &Order, isolation: Isolation) -> Executed {
         let Self { statements, findings, missed, mut gaps, failure, elapsed } = self;
         if statements == 0 {
-            let outcome =
-                failure.unwrap_or_else(|| failed(FailureReason::Internal, "the run had no call that ended"));
+            let outcome = failure.unwrap_or_else(|| {
+                Outcome::failed(FailureReason::Internal, "the run had no call that ended")
+            });
             return Executed { elapsed, ..Executed::nothing_read(order, outcome) };
         }
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -211,7 +211,13 @@ impl Found {
         gaps.sort();
         gaps.splice(0..0, isolation.culprits);
         gaps.truncate(GAPS_NAMED_MAX);
-        let coverage = Coverage { expected, examined: expected.saturating_sub(missed), missed, gaps };
+        let coverage = Coverage {
+            expected,
+            examined: expected.saturating_sub(missed),
+            missed,
+            gaps,
+            ..Coverage::default()
+        };
         Executed { outcome, coverage, findings, elapsed }
     }
 }

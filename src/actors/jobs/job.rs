@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::execute::{Order, Workplace};
 use super::manager::JobsMessage;
 use super::plan::{Planned, plan, resume};
-use super::run::{Run, RunArguments, failed};
+use super::run::{Run, RunArguments};
 use super::snapshot::{self, Snapshot, SnapshotError};
 use crate::actors::breakers::Breakers;
 use crate::actors::clock;
@@ -36,6 +36,7 @@ use crate::domain::ids::{JobId, RunId};
 use crate::domain::job::{Ended, JobEvent, JobState, JobView, RunState};
 use crate::domain::lease::{Fence, renew_every};
 use crate::domain::outcome::{Coverage, FailureReason, GAPS_NAMED_MAX, Gap, Outcome};
+use crate::domain::target::Target;
 use crate::faults;
 use crate::store::StoreError;
 use crate::tools::catalogue::Catalogue;
@@ -142,10 +143,7 @@ impl Server for Job {
     async fn init(parts: JobParts, context: &Context<JobMessage>) -> Result<Self, StartError> {
         let JobParts { arguments, runs } = parts;
         let departure = Departure { job: arguments.id, jobs: arguments.jobs.clone() };
-        context
-            .address()
-            .post(JobMessage::Begin)
-            .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
+        context.post_first(JobMessage::Begin)?;
         context.send_after(renew_every(arguments.lease), JobMessage::Renew);
         let attempt = arguments.view.borrow().attempt + 1;
         Ok(Self { arguments, attempt, runs, stage: Stage::Copying, _departure: departure })
@@ -183,22 +181,19 @@ impl Job {
         context.send_after(renew_every(*lease), JobMessage::Renew);
     }
 
-    /// Stored first, shown after: whoever sees a state finds it in the store. Says whether it changed anything.
-    async fn record(&self, fence: u32, event: JobEvent) -> Result<bool, Stop> {
-        let JobArguments { id, shop, .. } = &self.arguments;
-        let stored = shop.store.record(*id, Fence::Attempt(fence), event.clone(), Vec::new()).await;
-        let recorded = stored.map_err(|error| not_stored(&error))?;
-        if recorded {
-            self.publish(event);
-        }
-        Ok(recorded)
+    async fn happened(&self, event: JobEvent) -> Result<(), Stop> {
+        self.record(self.attempt, event).await
     }
 
-    async fn happened(&self, event: JobEvent) -> Result<(), Stop> {
-        match self.record(self.attempt, event).await? {
-            true => Ok(()),
-            false => self.take_the_stored_for_true().await,
+    /// Stored first, shown after: whoever sees a state finds it in the store.
+    async fn record(&self, fence: u32, event: JobEvent) -> Result<(), Stop> {
+        let JobArguments { id, shop, .. } = &self.arguments;
+        let stored = shop.store.record(*id, Fence::Attempt(fence), event.clone(), Vec::new()).await;
+        if !stored.map_err(|error| not_stored(&error))? {
+            return self.take_the_stored_for_true().await;
         }
+        self.publish(event);
+        Ok(())
     }
 
     /// Something else reached the store before, and only the word of it was lost.
@@ -221,11 +216,13 @@ impl Job {
     }
 
     async fn begin(&mut self, context: &Context<JobMessage>) -> Result<(), Stop> {
-        if !self.record(self.attempt - 1, JobEvent::Started).await? {
-            self.take_the_stored_for_true().await?;
-        }
+        self.record(self.attempt - 1, JobEvent::Started).await?;
         let JobArguments { id, view, cancel, shop, .. } = &self.arguments;
         let target = view.borrow().request.target.clone();
+        let Target::Tree(target) = target else {
+            let detail = "this daemon does not look at running targets yet";
+            return self.target_unread(detail.to_owned()).await;
+        };
         // An earlier attempt may still hold its copy, or be about to remove it.
         let (target, destination) =
             (PathBuf::from(target), shop.snapshots.join(format!("{id}-{}", self.attempt)));
@@ -264,7 +261,7 @@ impl Job {
     }
 
     async fn target_unread(&mut self, detail: String) -> Result<(), Stop> {
-        let outcome = failed(FailureReason::TargetUnreadable, &detail);
+        let outcome = Outcome::failed(FailureReason::TargetUnreadable, &detail);
         self.end(JobState::Failed, Some(detail), outcome).await
     }
 
@@ -304,7 +301,7 @@ impl Job {
         let (planned, unknown) = resume(&self.arguments.shop.catalogue, &job.runs, files);
         for run in unknown {
             let detail = "the daemon that took the job up again has no tool of that name";
-            let outcome = failed(FailureReason::ToolMissing, detail);
+            let outcome = Outcome::failed(FailureReason::ToolMissing, detail);
             let ended = Ended { outcome, coverage: Coverage::default(), elapsed_ms: 0 };
             self.happened(JobEvent::RunEnded { run, ended, counts: [0; 5] }).await?;
         }
@@ -313,7 +310,7 @@ impl Job {
 
     async fn target_changed(&mut self) -> Result<(), Stop> {
         let detail = "the target was changed after the job was interrupted; what has ended speaks of what it was before";
-        let outcome = failed(FailureReason::TargetChanged, detail);
+        let outcome = Outcome::failed(FailureReason::TargetChanged, detail);
         self.end(JobState::Failed, Some(detail.to_owned()), outcome).await
     }
 
@@ -357,7 +354,8 @@ impl Job {
         if !self.arguments.view.borrow().open_runs().any(|open| open == run) {
             return Ok(());
         }
-        let outcome = failed(FailureReason::Internal, "proctor's own actor for this run ended unexpectedly");
+        let outcome =
+            Outcome::failed(FailureReason::Internal, "proctor's own actor for this run ended unexpectedly");
         let ended = Ended { outcome, coverage: Coverage::default(), elapsed_ms: 0 };
         self.happened(JobEvent::RunEnded { run, ended, counts: [0; 5] }).await?;
         self.end_if_over().await
@@ -402,5 +400,6 @@ fn left_out(snapshot: &Snapshot, planned: &[Planned]) -> Coverage {
         examined: count(snapshot.files.len()),
         missed: count(missed.len()),
         gaps: missed.into_iter().take(GAPS_NAMED_MAX).cloned().collect(),
+        ..Coverage::default()
     }
 }

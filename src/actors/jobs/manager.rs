@@ -44,9 +44,8 @@ use crate::domain::ids::{JobId, Principal};
 use crate::domain::job::{HandBack, JobEvent, JobState};
 use crate::domain::lease::{Fence, Lease};
 use crate::domain::pace::Pace;
-use crate::domain::rescue::Tries;
+use crate::domain::rescue::{Tries, ended};
 use crate::domain::slots::Weight;
-use crate::store::recover::ended;
 
 pub use message::{Census, JobWatch, JobsMessage, Place, Submit, SubmitError, Submitted};
 
@@ -125,10 +124,7 @@ impl Server for Jobs {
         };
         waiting.into_iter().for_each(|job| this.adopt(job));
         // Starts them, and goes on for as long as this actor lives.
-        context
-            .address()
-            .post(JobsMessage::Tick)
-            .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
+        context.post_first(JobsMessage::Tick)?;
         Ok(this)
     }
 

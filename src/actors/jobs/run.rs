@@ -89,10 +89,7 @@ impl Server for Run {
 
     async fn init(arguments: RunArguments, context: &Context<RunMessage>) -> Result<Self, StartError> {
         let report = LossReport { run: arguments.run, job: arguments.job.clone(), said: false };
-        context
-            .address()
-            .try_send(RunMessage::Start)
-            .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
+        context.post_first(RunMessage::Start)?;
         // A stop ends the tool as a cancel does, with its grace and to the last process. Were it not heard, the tool would
         // live until the supervisor loses patience.
         let (stopping, cancel) = (context.stopping().clone(), arguments.cancel.child_token());
@@ -201,11 +198,12 @@ impl Run {
 
 fn no_slot(error: CallError) -> Outcome {
     match error {
-        CallError::Timeout { .. } => {
-            failed(FailureReason::TimedOut, "the job's deadline passed before the host had room for this run")
-        }
+        CallError::Timeout { .. } => Outcome::failed(
+            FailureReason::TimedOut,
+            "the job's deadline passed before the host had room for this run",
+        ),
         CallError::Full { .. } | CallError::Closed { .. } => {
-            failed(FailureReason::Internal, &format!("no slot could be asked for: {error}"))
+            Outcome::failed(FailureReason::Internal, format!("no slot could be asked for: {error}"))
         }
     }
 }
@@ -218,9 +216,9 @@ fn is_down(dependency: &Dependency, down: Down, now: Instant) -> Outcome {
             Some(_) => format!("it is tried again in {wait} s: scan again then"),
             None => "it is being tried now: scan again in a moment".to_owned(),
         }),
-        ..failure(
+        ..Failure::new(
             FailureReason::DependencyOpen,
-            &format!("{what} failed {} times in a row, so it was not started again", down.failures),
+            format!("{what} failed {} times in a row, so it was not started again", down.failures),
         )
     })
 }
@@ -232,19 +230,4 @@ fn count(severities: impl Iterator<Item = Severity>) -> [u32; 5] {
         counts[severity as usize] = counts[severity as usize].saturating_add(1);
     }
     counts
-}
-
-/// A failure of the run with no tool to blame.
-pub(super) fn failed(reason: FailureReason, detail: &str) -> Outcome {
-    Outcome::Failed(failure(reason, detail))
-}
-
-fn failure(reason: FailureReason, detail: &str) -> Failure {
-    Failure {
-        reason,
-        detail: detail.to_owned(),
-        advice: None,
-        stderr_tail: String::new(),
-        retryable: reason.retryable(),
-    }
 }

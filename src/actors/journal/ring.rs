@@ -47,8 +47,8 @@ impl What {
         Self::Daemon { event: event.to_owned(), detail: detail.into() }
     }
 
-    pub fn submitted(job: JobId, target: &str) -> Self {
-        let detail = Some(target.to_owned());
+    pub fn submitted(job: JobId, target: String) -> Self {
+        let detail = Some(target);
         Self::Job { job, said: Said { event: "submitted".to_owned(), run: None, state: None, detail } }
     }
 

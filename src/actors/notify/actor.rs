@@ -76,9 +76,7 @@ impl Server for Notify {
         let rhythm =
             manager.as_ref().and_then(ServiceManager::watchdog).map_or(RHYTHM, |watchdog| watchdog / 2);
         for first in [NotifyMessage::Check, NotifyMessage::Look] {
-            let posted = context.address().post(first);
-            posted
-                .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
+            context.post_first(first)?;
         }
         Ok(Self { manager, parts, rhythm, stalls: Stalls::default(), silent: None })
     }

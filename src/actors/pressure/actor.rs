@@ -81,10 +81,7 @@ impl Server for PressureActor {
         arguments: PressureArguments,
         context: &Context<PressureMessage>,
     ) -> Result<Self, StartError> {
-        context
-            .address()
-            .post(PressureMessage::Sample)
-            .map_err(|_| StartError::Transient("a new mailbox refused its first message".to_owned()))?;
+        context.post_first(PressureMessage::Sample)?;
         Ok(Self { arguments, scope: None })
     }
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Exchange, Finding};
 use crate::domain::fingerprint::Stamped;
 use crate::domain::job::{Conclusion, Ended, JobState, JobView, RunState, RunView};
 use crate::domain::outcome::{Coverage, Failure, Outcome};
 use crate::domain::severity::Severity;
 use crate::protocol::api::{
-    Counts, CoverageAnswer, FailureAnswer, FindingAnswer, GapAnswer, JobAnswer, PAGE_BYTES_MAX, RunAnswer,
-    SeverityWord, ToolAnswer,
+    Counts, CoverageAnswer, ExchangeAnswer, FailureAnswer, FindingAnswer, GapAnswer, JobAnswer,
+    PAGE_BYTES_MAX, RunAnswer, SeverityWord, ToolAnswer,
 };
 use crate::tools::catalogue::Catalogue;
 use crate::tools::manifest::Manifest;
@@ -27,7 +27,7 @@ pub fn job_answer(view: &JobView) -> JobAnswer {
         state: view.state.word().to_owned(),
         conclusion: conclusion_word(conclusion).to_owned(),
         error: view.error.clone(),
-        target: view.request.target.clone(),
+        target: view.request.target.to_string(),
         content_digest: view.content_digest.clone(),
         submitted_at: view.submitted_at.clone(),
         ended_at: view.ended_at.clone(),
@@ -128,6 +128,9 @@ fn coverage_answer(coverage: &Coverage) -> CoverageAnswer {
         examined: coverage.examined,
         missed: coverage.missed,
         gaps: gaps.map(|gap| GapAnswer { path: gap.path.clone(), why: gap.why.clone() }).collect(),
+        requests: coverage.work.map(|work| work.requests),
+        rules: coverage.work.map(|work| work.rules).filter(|rules| *rules > 0),
+        degraded: coverage.degraded.iter().take(GAPS_SHOWN_MAX).cloned().collect(),
     }
 }
 
@@ -144,7 +147,13 @@ pub fn finding_answer(finding: &Finding) -> FindingAnswer {
         cwe: finding.cwe.clone(),
         help: finding.help.clone(),
         fingerprint: finding.fingerprint.clone(),
+        web: finding.web.as_ref().map(exchange_answer),
     }
+}
+
+fn exchange_answer(exchange: &Exchange) -> ExchangeAnswer {
+    let Exchange { method, param, attack, evidence, confidence } = exchange.clone();
+    ExchangeAnswer { method, param, attack, evidence, confidence }
 }
 
 const fn severity_word(severity: Severity) -> SeverityWord {

@@ -91,7 +91,7 @@ impl Store {
         let written = Arc::clone(submission);
         let let_in = self.write(move |connection| record::submit(connection, &written)).await?;
         if let_in == LetIn::New {
-            self.journal.say(What::submitted(submission.job.id, &submission.job.request.target));
+            self.journal.say(What::submitted(submission.job.id, submission.job.request.target.to_string()));
         }
         Ok(let_in)
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::domain::finding::Exchange;
+
 /// A whole file.
 #[derive(Debug, Serialize)]
 pub struct Log<'a> {
@@ -20,6 +22,7 @@ pub(super) struct Run<'a> {
     pub tool: Tool<'a>,
     pub automation_details: Automation,
     pub invocations: [Invocation<'a>; 1],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub original_uri_base_ids: BTreeMap<&'static str, BaseId>,
     pub results: Vec<Result<'a>>,
     pub properties: RunProperties<'a>,
@@ -112,7 +115,16 @@ pub(super) struct Result<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial_fingerprints: Option<PartialFingerprints<'a>>,
     pub fingerprints: Fingerprints<'a>,
-    pub properties: ResultProperties,
+    /// Absent for a source tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_request: Option<WebRequest<'a>>,
+    pub properties: ResultProperties<'a>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct WebRequest<'a> {
+    pub method: &'a str,
+    pub target: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,8 +140,11 @@ pub(super) struct Fingerprints<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct ResultProperties {
+pub(super) struct ResultProperties<'a> {
     pub severity: &'static str,
+    /// How a running target showed it.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub web: Option<&'a Exchange>,
 }
 
 #[derive(Debug, Serialize)]
@@ -149,7 +164,9 @@ pub(super) struct Physical {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Artifact {
     pub uri: String,
-    pub uri_base_id: &'static str,
+    /// `None`: `uri` is absolute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri_base_id: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]

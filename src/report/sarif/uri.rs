@@ -28,6 +28,22 @@ pub(super) fn of_path(path: &str) -> String {
     uri
 }
 
+/// An absolute http(s) URL with whatever a URI may not hold percent-encoded; `None` for what is no such URL.
+pub(super) fn of_url(text: &str) -> Option<String> {
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        return None;
+    }
+    let mut uri = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => uri.push(char::from(byte)),
+            _ if b"-._~:/?#@!$&'()*+,;=%[]".contains(&byte) => uri.push(char::from(byte)),
+            other => write!(uri, "%{other:02X}").expect("writing to a string does not fail"),
+        }
+    }
+    Some(uri)
+}
+
 /// Whether a text from a tool may stand where the standard asks for a URI: an absolute http(s) URI without anything
 /// that would have to be encoded.
 pub(super) fn is_web(text: &str) -> bool {
@@ -54,6 +70,14 @@ mod tests {
         assert_eq!(of_path("a b/ü#?%.py"), "a%20b/%C3%BC%23%3F%25.py");
         assert_eq!(of_path("c:x/[y].py"), "c%3Ax/%5By%5D.py");
         assert_eq!(of_path("node_modules/@scope/x.js"), "node_modules/@scope/x.js");
+    }
+
+    #[test]
+    fn a_url_stays_one_whatever_was_sent_in_it() {
+        let sent = "http://shop:5000/search?q=<script>alert(1)</script>&x=\"ü";
+        let uri = "http://shop:5000/search?q=%3Cscript%3Ealert(1)%3C/script%3E&x=%22%C3%BC";
+        assert_eq!(of_url(sent).as_deref(), Some(uri));
+        assert_eq!(of_url("https.py"), None);
     }
 
     #[test]

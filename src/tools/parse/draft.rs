@@ -103,6 +103,7 @@ impl<'a> Builder<'a> {
             cwe,
             help: draft.help.map(|help| clean_text(help, WORD_BYTES_MAX)),
             fingerprint: String::new(),
+            web: None,
         });
         Ok(())
     }

@@ -114,7 +114,7 @@ impl World {
     /// Submits a job of its own and returns its id at once.
     pub async fn submit(&self, client: &mut Client, target: &Path, tools: &[&str]) -> String {
         let arguments = ScanArguments {
-            path: target.to_str().unwrap().to_owned(),
+            path: target.to_str().map(str::to_owned),
             tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
             wait_s: Some(0),
             fresh: true,

@@ -12,10 +12,10 @@ use crate::actors::server::Context;
 use crate::domain::dedup;
 use crate::domain::ids::{JobId, Principal};
 use crate::domain::job::{JobState, JobView};
+use crate::domain::rescue::ended;
 use crate::faults;
 use crate::store::StoreError;
 use crate::store::record::{LetIn, Submission};
-use crate::store::recover::ended;
 
 impl Jobs {
     pub(super) fn submit(

@@ -11,9 +11,8 @@ use crate::actors::{clock, random};
 use crate::domain::ids::JobId;
 use crate::domain::job::{HandBack, JobEvent, JobState, JobView};
 use crate::domain::lease::Fence;
-use crate::domain::rescue::{Fate, fate};
+use crate::domain::rescue::{Fate, ended, fate};
 use crate::store::StoreError;
-use crate::store::recover::ended;
 
 /// Until the store is asked again to take what became of a job.
 const SETTLE_RETRY: Duration = Duration::from_secs(1);

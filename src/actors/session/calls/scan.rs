@@ -47,7 +47,7 @@ impl Call for Scan {
 
 async fn request(arguments: &ScanArguments, context: &CallContext) -> Result<JobRequest, CallError> {
     let targets = context.handles.targets.clone();
-    let path = arguments.path.clone();
+    let path = arguments.path.clone().ok_or_else(|| CallError::argument("path", "is missing"))?;
     let resolved = tokio::task::spawn_blocking(move || targets.resolve(&path)).await;
     let target = resolved.map_err(|_| CallError::Wire(WireError::Internal))?;
     let target = target.map_err(|error| CallError::argument("path", error.to_string()))?;
@@ -65,7 +65,7 @@ async fn request(arguments: &ScanArguments, context: &CallContext) -> Result<Job
         ));
     }
     Ok(JobRequest {
-        target: target.to_owned(),
+        target: target.into(),
         tools: tools(&arguments.tools, context)?,
         deadline_s,
         attached: arguments.attached,

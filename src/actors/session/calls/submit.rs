@@ -89,10 +89,13 @@ fn connection(context: &CallContext, request: &JobRequest) -> Option<tokio_util:
     request.attached.then(|| context.connection.clone())
 }
 
-/// Whether a job that has begun to read its target read what is there now: then its result is this caller's result.
+/// Whether a job that has begun to read its target read what is there now: then its result is this caller's result. What
+/// runs has no content to compare: a look at it that is under way sees it as it is now, and a second one beside it would
+/// double what it must bear.
 async fn read_the_same(context: &CallContext, request: &JobRequest, mut other: JobWatch) -> bool {
+    let Some(tree) = request.target.tree() else { return !other.borrow().state.is_terminal() };
     let Some(looks) = context.handles.looks.get() else { return false };
-    let target = PathBuf::from(&request.target);
+    let target = PathBuf::from(tree);
     let now = looks.call(|reply| LooksMessage::Look { target, reply }, COMPARE_PATIENCE);
     let then = timeout(COMPARE_PATIENCE, other.wait_for(|job| has_read(job)));
     let then = async { then.await.ok()?.ok().map(|job| std::sync::Arc::clone(&job)) };
