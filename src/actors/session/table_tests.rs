@@ -36,7 +36,8 @@ fn arguments_that_fit_have_no_problems() {
 
 #[test]
 fn the_field_that_does_not_fit_is_named() {
-    assert_eq!(problems(json!({})), [("path".into(), "is required".into())]);
+    let without_path = json!({"path": "/", "web": {"expect": [{}]}});
+    assert_eq!(problems(without_path), [("web/expect/0/path".into(), "is required".into())]);
     assert_eq!(fields(json!({"path": 7})), ["path"]);
     assert_eq!(fields(json!({"path": "/", "wait_s": 46})), ["wait_s"]);
     assert_eq!(fields(json!({"path": "/", "wait_s": -1})), ["wait_s"]);
