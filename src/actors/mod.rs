@@ -12,6 +12,7 @@ pub mod random;
 pub mod host;
 pub mod data_dir;
 pub mod process;
+pub mod egress;
 pub mod installer;
 pub mod store;
 pub mod space;

@@ -9,6 +9,7 @@ use toml::Value;
 
 use super::effective::Effective;
 use super::problem::Problem;
+use crate::domain::scope::AllowList;
 
 /// A limit that makes no sense above another one: (the smaller, the larger).
 const ORDERED: &[(&str, &str)] = &[
@@ -29,6 +30,7 @@ const ORDERED: &[(&str, &str)] = &[
 pub fn apply(effective: &mut Effective, environment: &BTreeMap<String, String>, problems: &mut Vec<Problem>) {
     fill_directories(effective, environment, problems);
     check_roots(effective, problems);
+    check_hosts(effective, problems);
     check_readable(effective, problems);
     check_listen(effective, problems);
     check_filter(effective, problems);
@@ -99,6 +101,13 @@ fn check_roots(effective: &Effective, problems: &mut Vec<Problem>) {
         if !Path::new(&root).is_dir() {
             problems.push(effective.problem("targets.roots", format!("{root} is not an existing directory")));
         }
+    }
+}
+
+fn check_hosts(effective: &Effective, problems: &mut Vec<Problem>) {
+    for key in ["targets.hosts", "targets.active"] {
+        let bad = AllowList::parse(&effective.texts(key)).err().unwrap_or_default();
+        problems.extend(bad.into_iter().map(|bad| effective.problem(key, bad.to_string())));
     }
 }
 

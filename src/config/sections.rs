@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
+
+use crate::domain::scope::AllowList;
 
 /// Everything that can be configured. Each part of the daemon is handed its section.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -75,6 +78,12 @@ pub struct Gateway {
 pub struct Targets {
     /// Existing directories. Empty: whoever starts the daemon decides (see the manual).
     pub roots: Vec<PathBuf>,
+    /// What may be looked at on a network.
+    #[serde(deserialize_with = "allow_list")]
+    pub hosts: AllowList,
+    /// What may be attacked and put under load, too.
+    #[serde(deserialize_with = "allow_list")]
+    pub active: AllowList,
 }
 
 /// `[snapshot]`
@@ -187,4 +196,9 @@ pub enum LogFormat {
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u64::deserialize(deserializer).map(Duration::from_secs)
+}
+
+fn allow_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<AllowList, D::Error> {
+    AllowList::parse(&Vec::<String>::deserialize(deserializer)?)
+        .map_err(|bad| D::Error::custom(bad.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
 }

@@ -28,3 +28,5 @@ pub mod drain;
 pub mod pressure;
 pub mod supervision;
 pub mod tree;
+pub mod scope;
+pub mod web;

@@ -1,0 +1,17 @@
+//! The one door to the network of a target: names are looked up once, and connections go to the addresses that were judged
+//! then (`domain/scope.rs`), whoever asks and whatever a page, a redirect or a name server says later.
+//!
+//! Reading order: [`resolve`] (names to addresses), [`connect`] (to pinned addresses), [`tls`], [`fetch`] (our own client),
+//! [`gate`] (the proxy for tools that bring their own).
+
+pub mod resolve;
+pub mod connect;
+mod patient;
+pub mod tls;
+pub mod fetch;
+pub mod gate;
+
+pub use fetch::{Ask, FetchError, Fetcher, Limits};
+pub use gate::{Gate, Traffic};
+pub use resolve::Resolver;
+pub use tls::Tls;
