@@ -19,8 +19,8 @@ pub use effective::Effective;
 pub use problem::{Problem, Problems};
 pub use schema::MANUAL;
 pub use sections::{
-    Config, Daemon, Gateway, Jobs, Log, LogFormat, Process, Retention, SandboxMode, Snapshot, Storage,
-    Targets,
+    Config, Daemon, Docker, Gateway, Jobs, Log, LogFormat, Process, Pull, Retention, SandboxMode, Snapshot,
+    Storage, Targets,
 };
 
 /// The file for all users, last in the search.

@@ -9,6 +9,7 @@
 //!   token           the bearer token, 0600
 //!   tokens          digests of the tokens of others, 0600; there when one was made
 //!   daemon.json     where the running daemon listens; gone when none runs
+//!   daemon-id       the directory's own id: what containers of its daemons are labelled with
 //!   config/         our rules and tool configuration, as the tools are given them
 //!   snapshots/      one directory per job under way
 //!   runs/           one directory per run under way
@@ -24,6 +25,8 @@ use include_dir::{Dir, DirEntry, include_dir};
 use serde_json::json;
 
 use super::jobs::snapshot;
+use super::random;
+use crate::domain::ids::DaemonId;
 use crate::store::lock::{DATA_DIR_LOCK, Lock, LockError};
 use crate::tools::catalogue::TOOL_CONFIG;
 
@@ -82,6 +85,26 @@ impl DataDir {
         let beside = path.with_extension("new");
         fs::write(&beside, announcement.to_string()).map_err(failing("write", &beside))?;
         fs::rename(&beside, &path).map_err(failing("write", &path))
+    }
+
+    /// The directory's id, made at the first start. What is left in a container engine by a daemon that died is known by it.
+    pub fn daemon_id(&self) -> Result<DaemonId, DataDirError> {
+        let path = self.root.join("daemon-id");
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let not_one =
+                    |_| io::Error::other("it holds no id; remove it, and then what its containers left");
+                text.trim().parse().map_err(not_one).map_err(failing("read", &path))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let id = DaemonId::from_random(random::bytes());
+                let beside = path.with_extension("new");
+                fs::write(&beside, format!("{id}\n")).map_err(failing("write", &beside))?;
+                fs::rename(&beside, &path).map_err(failing("write", &path))?;
+                Ok(id)
+            }
+            Err(error) => Err(failing("read", &path)(error)),
+        }
     }
 
     /// Takes the announcement back. One that stays is harmless: its reader checks whether the daemon lives.
@@ -163,5 +186,14 @@ mod tests {
         let data = DataDir::prepare(world.path()).unwrap();
         assert_eq!(fs::read_dir(data.runs()).unwrap().count(), 0);
         assert!(data.rules().is_dir() && data.tool_config().is_dir());
+    }
+
+    #[test]
+    fn a_directory_keeps_its_id() {
+        let world = tempfile::tempdir().unwrap();
+        let id = DataDir::prepare(world.path()).unwrap().daemon_id().unwrap();
+        assert_eq!(DataDir::prepare(world.path()).unwrap().daemon_id().unwrap(), id);
+        fs::write(world.path().join("daemon-id"), "none").unwrap();
+        assert!(DataDir::prepare(world.path()).unwrap().daemon_id().is_err());
     }
 }

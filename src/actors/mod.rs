@@ -20,6 +20,7 @@ pub mod retention;
 pub mod journal;
 pub mod pressure;
 pub mod breakers;
+pub mod docker;
 pub mod jobs;
 pub mod handles;
 pub mod session;

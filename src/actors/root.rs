@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout};
 
 use super::breakers::Breakers;
 use super::data_dir::{DataDir, DataDirError};
+use super::docker::Docker;
 use super::drain::{BudgetSpent, Drain};
 use super::gateway::token::{Token, TokenFileError};
 use super::gateway::{GatewayMessage, listener};
@@ -35,6 +36,7 @@ use super::mailbox::Slot;
 use super::notify::{NotifyMessage, ServiceManager};
 use super::pressure::Meter;
 use super::process;
+use super::random;
 use super::rows::Plan;
 use super::space::Room;
 use super::space::ballast::make_room;
@@ -42,7 +44,9 @@ use super::store::{Health, StoreMessage};
 use super::supervise::{Ended, Supervisor};
 use super::upkeep::limits;
 use crate::config::Config;
+use crate::domain::container::Identity;
 use crate::domain::drain::Stages;
+use crate::domain::ids::BootId;
 use crate::domain::tree::TreeNode;
 use crate::store::lock::Lock;
 use crate::tools::catalogue::{Catalogue, ManifestError};
@@ -83,6 +87,7 @@ pub(super) struct Doors {
     pub jobs: Slot<JobsMessage>,
     pub looks: Slot<LooksMessage>,
     pub breakers: Breakers,
+    pub docker: Docker,
     pub gateway: Slot<GatewayMessage>,
     /// Whether the store's writes reach the disk.
     pub health: Health,
@@ -142,6 +147,7 @@ impl Daemon {
         };
         let policy = Policy::new(catalogue.left_out().map(|(pattern, _)| pattern))?;
         let doors = Doors::default();
+        let identity = Identity { daemon: data.daemon_id()?, boot: BootId::from_random(random::bytes()) };
         let plan = Plan {
             config,
             roots: &roots,
@@ -150,6 +156,7 @@ impl Daemon {
             meter: surroundings.meter,
             pressure: watch::Sender::default(),
             data: &data,
+            identity,
             catalogue: Arc::new(catalogue),
             policy,
             token: &token,

@@ -11,11 +11,13 @@ use tokio::time::Instant;
 
 use super::breakers::{BreakersArguments, BreakersServer};
 use super::data_dir::DataDir;
+use super::docker::{DockerArguments, DockerServer, Places};
 use super::gateway::sessions;
 use super::gateway::settings::Settings;
 use super::gateway::token::{Token, Tokens};
 use super::gateway::token_list::TokenList;
 use super::handles::{Deadlines, Handles, Source};
+use super::host;
 use super::installer::Installed;
 use super::jobs::execute::Workplace;
 use super::jobs::job::Shop;
@@ -27,11 +29,10 @@ use super::pressure::{Meter, Pressure, PressureActor, PressureArguments};
 use super::session::convert;
 use super::store::{Store, StoreArguments, StoreServer};
 use super::supervise::{Backoff, ChildSpec, Intensity, Strategy, Supervisor, SupervisorSlot, SupervisorSpec};
-use super::{host, random};
 use crate::config::{self, Config};
 use crate::domain::admission;
 use crate::domain::breaker::{Dependency, Rules};
-use crate::domain::ids::BootId;
+use crate::domain::container::{Identity, Policy as ContainerPolicy};
 use crate::domain::pressure::{Level, Watermarks};
 use crate::domain::rescue::Tries;
 use crate::domain::slots::Weight;
@@ -60,6 +61,8 @@ pub(super) struct Plan<'a> {
     /// Outlives who measures.
     pub pressure: watch::Sender<Pressure>,
     pub data: &'a DataDir,
+    /// Which directory's daemon this is, and which of its lives.
+    pub identity: Identity,
     pub catalogue: Arc<Catalogue>,
     pub policy: snapshot::Policy,
     pub token: &'a Token,
@@ -81,8 +84,7 @@ impl Plan<'_> {
 
 impl Plan<'_> {
     fn store(&self) -> ChildSpec {
-        let boot = BootId::from_random(random::bytes());
-        let mut arguments = StoreArguments::new(self.data.root().to_owned(), boot);
+        let mut arguments = StoreArguments::new(self.data.root().to_owned(), self.identity.boot);
         arguments.health = self.doors.health.clone();
         // Essential: a database that cannot be opened is nothing to serve without.
         ChildSpec::server_in::<StoreServer>("store", &self.doors.store, move || arguments.clone())
@@ -92,7 +94,8 @@ impl Plan<'_> {
 
     fn services(&self) -> ChildSpec {
         let watching = self.upkeep().into_iter().chain(self.pressure());
-        let children: Vec<ChildSpec> = watching.chain([self.looks(), self.breakers(), self.jobs()]).collect();
+        let children: Vec<ChildSpec> =
+            watching.chain([self.looks(), self.breakers(), self.docker(), self.jobs()]).collect();
         ChildSpec::supervisor("services", &SupervisorSlot::new(), move || {
             let services = SupervisorSpec::new("services", Strategy::OneForOne);
             children.iter().cloned().fold(services, SupervisorSpec::child)
@@ -115,6 +118,25 @@ impl Plan<'_> {
             arguments.clone()
         })
         .backoff(MANAGER_BACKOFF)
+    }
+
+    /// Before all who have containers, so that it is stopped after them.
+    fn docker(&self) -> ChildSpec {
+        let environment = ["DOCKER_HOST", "XDG_RUNTIME_DIR", "HOME"].into_iter();
+        let said =
+            environment.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect();
+        let arguments = DockerArguments {
+            door: self.doors.docker.clone(),
+            identity: self.identity,
+            policy: ContainerPolicy {
+                readable: canonical(self.roots),
+                writable: canonical(&[self.data.runs()]),
+            },
+            places: Places::of(&self.config.docker.host, &said, nix::unistd::getuid().as_raw()),
+            journal: self.doors.journal.clone(),
+        };
+        ChildSpec::server_in::<DockerServer>("docker", self.doors.docker.slot(), move || arguments.clone())
+            .backoff(MANAGER_BACKOFF)
     }
 
     fn looks(&self) -> ChildSpec {
@@ -286,4 +308,9 @@ impl Plan<'_> {
 fn deadlines(jobs: &config::Jobs) -> Deadlines {
     let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(DEADLINE_S_FALLBACK);
     Deadlines { default_s: seconds(jobs.deadline), max_s: seconds(jobs.deadline_max) }
+}
+
+/// As the kernel sees them. What does not exist allows nothing.
+fn canonical(paths: &[PathBuf]) -> Vec<PathBuf> {
+    paths.iter().filter_map(|path| path.canonicalize().ok()).collect()
 }

@@ -21,6 +21,7 @@ pub struct Config {
     pub jobs: Jobs,
     pub process: Process,
     pub breakers: Breakers,
+    pub docker: Docker,
     pub storage: Storage,
     pub retention: Retention,
     pub memory: Memory,
@@ -151,6 +152,25 @@ pub struct Breakers {
     pub reset: Duration,
     #[serde(rename = "reset_max_s", deserialize_with = "seconds")]
     pub reset_max: Duration,
+}
+
+/// `[docker]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Docker {
+    /// `unix:///…`, `tcp://…`; empty: looked for.
+    pub host: String,
+    pub pull: Pull,
+    #[serde(rename = "pull_s", deserialize_with = "seconds")]
+    pub pull_timeout: Duration,
+}
+
+/// Whether an image that is not there is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pull {
+    Missing,
+    Never,
 }
 
 /// `[storage]`

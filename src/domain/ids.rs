@@ -73,6 +73,10 @@ random_id! {
     RunId
 }
 random_id! {
+    /// One data directory, and so whichever daemon runs on it.
+    DaemonId
+}
+random_id! {
     /// One life of the daemon, from start to exit.
     BootId
 }

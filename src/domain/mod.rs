@@ -26,6 +26,8 @@ pub mod verdict;
 pub mod restart;
 pub mod drain;
 pub mod pressure;
+pub mod container;
+pub mod app;
 pub mod supervision;
 pub mod tree;
 pub mod scope;

@@ -1,0 +1,96 @@
+//! Where an engine may be: as configured, else as the environment says, else the usual sockets in the usual order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Sockets of the whole machine, after those of the user.
+const OF_ALL: &[&str] = &["/var/run/docker.sock", "/run/podman/podman.sock"];
+
+/// Where to look, best first, and why there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// `unix:///path`, `tcp://host:port`.
+    pub hosts: Vec<String>,
+    /// Who chose them.
+    pub chosen_by: &'static str,
+}
+
+impl Places {
+    /// `configured` is `docker.host`; `environment` has `DOCKER_HOST`, `XDG_RUNTIME_DIR`, `HOME`.
+    pub fn of(configured: &str, environment: &BTreeMap<String, String>, user: u32) -> Self {
+        if !configured.is_empty() {
+            return Self {
+                hosts: vec![configured.to_owned()],
+                chosen_by: "docker.host of the configuration",
+            };
+        }
+        let said = |name: &str| environment.get(name).filter(|value| !value.is_empty());
+        if let Some(host) = said("DOCKER_HOST") {
+            return Self { hosts: vec![host.clone()], chosen_by: "DOCKER_HOST of the environment" };
+        }
+        let runtime = said("XDG_RUNTIME_DIR").map_or_else(|| format!("/run/user/{user}"), Clone::clone);
+        let mut sockets = vec![OF_ALL[0].to_owned(), format!("{runtime}/docker.sock")];
+        sockets.extend(said("HOME").map(|home| format!("{home}/.docker/run/docker.sock")));
+        sockets.push(format!("{runtime}/podman/podman.sock"));
+        sockets.push(OF_ALL[1].to_owned());
+        let hosts = sockets.into_iter().map(|socket| format!("unix://{socket}")).collect();
+        Self { hosts, chosen_by: "the usual places" }
+    }
+
+    /// The first one that is there; a network address is taken for there.
+    pub fn present(&self) -> Option<&str> {
+        let there = |host: &&String| socket(host).is_none_or(|path| path.exists());
+        self.hosts.iter().find(there).map(String::as_str)
+    }
+
+    /// For people.
+    pub fn listed(&self) -> String {
+        self.hosts.join(", ")
+    }
+}
+
+/// The path of a Unix socket's address.
+fn socket(host: &str) -> Option<PathBuf> {
+    host.strip_prefix("unix://").map(|path| Path::new(path).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_somebody_chose_is_the_only_place() {
+        let said = environment(&[("DOCKER_HOST", "tcp://10.0.0.1:2375")]);
+        assert_eq!(Places::of("unix:///x.sock", &said, 0).hosts, ["unix:///x.sock"]);
+        assert_eq!(Places::of("", &said, 0).hosts, ["tcp://10.0.0.1:2375"]);
+    }
+
+    #[test]
+    fn else_rootless_and_podman_sockets_are_looked_for() {
+        let said = environment(&[("DOCKER_HOST", ""), ("HOME", "/home/me")]);
+        let expected = [
+            "unix:///var/run/docker.sock",
+            "unix:///run/user/1000/docker.sock",
+            "unix:///home/me/.docker/run/docker.sock",
+            "unix:///run/user/1000/podman/podman.sock",
+            "unix:///run/podman/podman.sock",
+        ];
+        assert_eq!(Places::of("", &said, 1000).hosts, expected);
+    }
+
+    #[test]
+    fn the_first_that_is_there_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| format!("unix://{}", folder.path().join(name).display());
+        let places = Places { hosts: vec![at("a"), at("b"), at("c")], chosen_by: "a test" };
+        assert_eq!(places.present(), None);
+        for name in ["c", "b"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(places.present(), Some(at("b").as_str()));
+    }
+}
