@@ -296,7 +296,7 @@ impl Plan<'_> {
         let (catalogue, tools_dir) = (Arc::clone(&self.catalogue), self.config.daemon.tools_dir.clone());
         let breakers = self.doors.breakers.clone();
         Arc::new(move || {
-            let is_installed = |manifest: &Manifest| Installed::locate(manifest, &tools_dir).is_ok();
+            let is_installed = |manifest: &Manifest| Installed::is_ready(manifest, &tools_dir);
             convert::tools_answer(&catalogue, is_installed, |manifest| {
                 let down = breakers.down(&Dependency::Tool(manifest.name.clone()))?;
                 Some(down.retry_in(Instant::now()))

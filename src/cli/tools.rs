@@ -133,11 +133,11 @@ async fn act(
     let layout = Layout::new(&absolute, |name| std::env::var_os(name));
     match &args.action {
         Action::Install { names, force } => {
-            // What the user brings is not ours to install.
+            // What the user brings is not ours to install, and what is a part of proctor is there.
             let tools: Vec<_> =
-                select(&catalogue, names)?.into_iter().filter(|tool| tool.run.program.is_none()).collect();
+                select(&catalogue, names)?.into_iter().filter(|tool| tool.is_installable()).collect();
             let setup = Setup { layout, locks: Locks::builtin(), inherited: inherited(), force: *force };
-            install::run(&tools, setup, terminal, cancel).await
+            install::run(&tools, !names.is_empty(), setup, terminal, cancel).await
         }
         Action::Doctor { names, format } => {
             let tools = select(&catalogue, names)?;

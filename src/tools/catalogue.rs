@@ -100,7 +100,7 @@ impl Catalogue {
     /// File names that no snapshot holds, because they steer a tool from inside the target: `(glob, tool)`.
     pub fn left_out(&self) -> impl Iterator<Item = (&str, &ToolName)> {
         self.iter().flat_map(|tool| {
-            let names = tool.applies.leave_out.iter();
+            let names = tool.files().into_iter().flat_map(|files| &files.leave_out);
             names.map(|name| (name.as_str(), &tool.name))
         })
     }

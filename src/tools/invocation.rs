@@ -1,12 +1,15 @@
-//! From a manifest and the places of a run to a command line. Nothing a client wrote gets in: placeholders stand for
-//! absolute paths that proctor chose, and a file's path begins with the snapshot's root, so none can become a flag.
+//! From a manifest and the places of a run to a command line. Nothing a client wrote gets in as it is: placeholders stand
+//! for absolute paths that proctor chose, for numbers, and for parts of a URL that was checked ([`WebPlaces`]), and a
+//! file's path begins with the snapshot's root. So none can become a flag.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::manifest::{Argument, Cwd, Manifest, Part, Place, Stream, Template};
+use super::manifest::{Argument, Cwd, Manifest, Part, Place, ProgramRun, Stream, Template};
+pub use super::web_places::{BadUrl, WebPlaces, WebRun};
 
 /// Most bytes of arguments in one call: half of Linux's usual 2 MiB for arguments and environment together.
 pub const ARGUMENT_BYTES_MAX: usize = 1024 * 1024;
@@ -15,11 +18,28 @@ const REPORT_FILE: &str = "report";
 /// What every tool finds on its `PATH` after its own directories: `env`, `sh` and the like.
 const SYSTEM_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
+/// Where the target is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetPlace {
+    /// The snapshot's root.
+    Tree(PathBuf),
+    Web(Box<WebPlaces>),
+}
+
+impl TargetPlace {
+    /// The snapshot's root, if it is one.
+    pub fn tree(&self) -> Option<&Path> {
+        match self {
+            Self::Tree(root) => Some(root),
+            Self::Web(_) => None,
+        }
+    }
+}
+
 /// The places of one run; every path is absolute.
 #[derive(Debug, Clone)]
 pub struct Places {
-    /// The snapshot's root.
-    pub target: PathBuf,
+    pub target: TargetPlace,
     /// The run's own empty directory: cwd of most tools, HOME, temporary files, report file.
     pub work: PathBuf,
     /// Where [`super::catalogue::TOOL_CONFIG`] was written: the parent of the tools' own directories.
@@ -52,6 +72,10 @@ pub enum InvocationError {
         "{tool}: {files} files need more than {ARGUMENT_BYTES_MAX} bytes of arguments; scan a smaller directory"
     )]
     TooManyFiles { tool: String, files: usize },
+    #[error("{tool} is a tool of proctor's own, and no program to be called")]
+    Native { tool: String },
+    #[error("{tool}: {{{place}}} has no value for this target")]
+    NoValue { tool: String, place: &'static str },
 }
 
 impl Manifest {
@@ -66,7 +90,9 @@ impl Manifest {
         files: &BTreeSet<String>,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Invocation, InvocationError> {
-        self.call(&self.run.args, places, files, environment)
+        let program =
+            self.program().ok_or_else(|| InvocationError::Native { tool: self.name.to_string() })?;
+        self.call(program, &program.args, places, files, environment)
     }
 
     /// The command line of a run over some of the files; `None` unless [`Manifest::takes_files`].
@@ -79,42 +105,83 @@ impl Manifest {
         files: &BTreeSet<String>,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Option<Result<Invocation, InvocationError>> {
-        let arguments = self.run.for_files()?;
-        Some(self.call(arguments, places, files, environment))
+        let program = self.program()?;
+        let arguments = program.for_files()?;
+        Some(self.call(program, arguments, places, files, environment))
     }
 
     fn call(
         &self,
+        program: &ProgramRun,
         arguments: &[Argument],
         places: &Places,
         files: &BTreeSet<String>,
         environment: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Invocation, InvocationError> {
         let scope = Scope::new(self, places)?;
-        let args = scope.arguments(arguments, files);
+        let args = scope.arguments(arguments, files)?;
         if args.iter().map(|argument| argument.len() + 1).sum::<usize>() > ARGUMENT_BYTES_MAX {
             return Err(InvocationError::TooManyFiles { tool: self.name.to_string(), files: files.len() });
         }
         Ok(Invocation {
             args,
-            env: self.environment(&scope, environment),
-            cwd: match self.run.cwd {
+            env: scope.environment(program, environment)?,
+            cwd: match program.cwd {
                 Cwd::Neutral => places.work.clone(),
-                Cwd::Target => places.target.clone(),
+                Cwd::Target => scope.tree(Place::Target)?.to_owned(),
                 Cwd::Rules => places.rules.clone(),
             },
-            report: (self.report.from == Stream::File).then(|| scope.report()),
+            report: (program.report.from == Stream::File).then(|| scope.report()),
         })
+    }
+}
+
+/// Values of the placeholders.
+struct Scope<'a> {
+    tool: &'a str,
+    places: &'a Places,
+    config: PathBuf,
+}
+
+impl<'a> Scope<'a> {
+    fn new(manifest: &'a Manifest, places: &'a Places) -> Result<Self, InvocationError> {
+        let tool = manifest.name.0.as_str();
+        let paths = [
+            ("work", &places.work),
+            ("tool configuration", &places.tool_config),
+            ("rules", &places.rules),
+            ("install", &places.install),
+        ];
+        let paths = paths.into_iter().map(|(place, path)| (place, path.as_path()));
+        let mut all = paths.chain(places.target.tree().map(|path| ("target", path)));
+        match all.find(|(_, path)| !path.is_absolute()) {
+            None => Ok(Self { tool, places, config: places.tool_config.join(tool) }),
+            Some((place, path)) => {
+                Err(InvocationError::NotAbsolute { tool: tool.to_owned(), place, path: path.to_owned() })
+            }
+        }
+    }
+
+    fn no_value(&self, place: Place) -> InvocationError {
+        InvocationError::NoValue { tool: self.tool.to_owned(), place: place.word() }
+    }
+
+    fn tree(&self, place: Place) -> Result<&Path, InvocationError> {
+        self.places.target.tree().ok_or_else(|| self.no_value(place))
+    }
+
+    fn report(&self) -> PathBuf {
+        self.places.work.join(REPORT_FILE)
     }
 
     fn environment(
         &self,
-        scope: &Scope<'_>,
+        program: &ProgramRun,
         environment: impl Fn(&str) -> Option<OsString>,
-    ) -> Vec<(OsString, OsString)> {
-        let work = || scope.places.work.clone().into_os_string();
+    ) -> Result<Vec<(OsString, OsString)>, InvocationError> {
+        let work = || self.places.work.clone().into_os_string();
         let mut path = OsString::new();
-        for directory in &scope.places.bin_dirs {
+        for directory in &self.places.bin_dirs {
             path.push(directory);
             path.push(":");
         }
@@ -126,86 +193,83 @@ impl Manifest {
             ("LANG".into(), "C.UTF-8".into()),
             ("LC_ALL".into(), "C.UTF-8".into()),
             // The data directory may lie in somebody's repository: no tool may find that one from inside the snapshot.
-            ("GIT_CEILING_DIRECTORIES".into(), scope.above_target()),
+            ("GIT_CEILING_DIRECTORIES".into(), self.above_target()),
         ];
-        let passed = self.run.pass_env.iter();
+        let passed = program.pass_env.iter();
         variables.extend(passed.filter_map(|name| Some((name.into(), environment(name)?))));
-        let own = self.run.env.iter();
-        variables.extend(own.map(|(name, value)| (name.into(), scope.fill(value, None))));
-        variables
-    }
-}
-
-/// Values of the placeholders.
-struct Scope<'a> {
-    places: &'a Places,
-    config: PathBuf,
-}
-
-impl<'a> Scope<'a> {
-    fn new(manifest: &Manifest, places: &'a Places) -> Result<Self, InvocationError> {
-        let all = [
-            ("target", &places.target),
-            ("work", &places.work),
-            ("tool configuration", &places.tool_config),
-            ("rules", &places.rules),
-            ("install", &places.install),
-        ];
-        match all.into_iter().find(|(_, path)| !path.is_absolute()) {
-            None => Ok(Self { places, config: places.tool_config.join(&manifest.name.0) }),
-            Some((place, path)) => Err(InvocationError::NotAbsolute {
-                tool: manifest.name.to_string(),
-                place,
-                path: path.clone(),
-            }),
+        for (name, value) in &program.env {
+            variables.push((name.into(), self.fill(value, None)?));
         }
+        Ok(variables)
     }
 
     fn above_target(&self) -> OsString {
-        let target = &self.places.target;
+        let target = self.places.target.tree().unwrap_or(&self.places.work);
         target.parent().unwrap_or(target).as_os_str().to_owned()
     }
 
-    fn report(&self) -> PathBuf {
-        self.places.work.join(REPORT_FILE)
-    }
-
-    fn arguments(&self, arguments: &[Argument], files: &BTreeSet<String>) -> Vec<OsString> {
+    fn arguments(
+        &self,
+        arguments: &[Argument],
+        files: &BTreeSet<String>,
+    ) -> Result<Vec<OsString>, InvocationError> {
         let mut filled = Vec::new();
         for argument in arguments {
             match argument {
-                Argument::One(template) => filled.push(self.fill(template, None)),
+                Argument::One(template) => filled.push(self.fill(template, None)?),
                 Argument::PerFile(templates) => {
-                    let calls = files.iter().flat_map(|file| templates.iter().map(move |it| (it, file)));
-                    filled.extend(calls.map(|(template, file)| self.fill(template, Some(file))));
+                    for (file, template) in
+                        files.iter().flat_map(|file| templates.iter().map(move |it| (file, it)))
+                    {
+                        filled.push(self.fill(template, Some(file))?);
+                    }
                 }
             }
         }
-        filled
+        Ok(filled)
     }
 
-    fn fill(&self, template: &Template, file: Option<&str>) -> OsString {
+    fn fill(&self, template: &Template, file: Option<&str>) -> Result<OsString, InvocationError> {
         let mut text = OsString::new();
         for part in &template.0 {
             match part {
                 Part::Text(literal) => text.push(literal),
-                Part::Place(place) => text.push(self.value(*place, file)),
+                Part::Place(place) => text.push(self.value(*place, file)?),
+                Part::WallShare(share) => text.push(self.wall_share(*share)?),
             }
         }
-        text
+        Ok(text)
     }
 
-    fn value(&self, place: Place, file: Option<&str>) -> PathBuf {
-        match place {
-            Place::Target => self.places.target.clone(),
+    fn value(&self, place: Place, file: Option<&str>) -> Result<OsString, InvocationError> {
+        let path = match place {
+            Place::Target => self.tree(place)?.to_owned(),
             Place::Work => self.places.work.clone(),
             Place::Config => self.config.clone(),
             Place::Rules => self.places.rules.clone(),
             Place::Install => self.places.install.clone(),
             Place::Report => self.report(),
             // A path of the snapshot is relative; an absolute one would replace the root in `join`.
-            Place::File => self.places.target.join(file.unwrap_or_default().trim_start_matches('/')),
-        }
+            Place::File => self.tree(place)?.join(file.unwrap_or_default().trim_start_matches('/')),
+            web => return self.web(web),
+        };
+        Ok(path.into_os_string())
+    }
+
+    fn wall_share(&self, share: NonZeroU32) -> Result<OsString, InvocationError> {
+        let TargetPlace::Web(web) = &self.places.target else {
+            return Err(self.no_value(Place::WallS));
+        };
+        let seconds = (web.wall() / share.get()).as_secs().max(1);
+        Ok(seconds.to_string().into())
+    }
+
+    fn web(&self, place: Place) -> Result<OsString, InvocationError> {
+        let value = match &self.places.target {
+            TargetPlace::Tree(_) => None,
+            TargetPlace::Web(web) => web.value(place),
+        };
+        value.map(OsString::from).ok_or_else(|| self.no_value(place))
     }
 }
 

@@ -1,10 +1,13 @@
+use std::time::Duration;
+
 use super::*;
 use crate::domain::ids::ToolName;
 use crate::tools::catalogue::{Catalogue, TOOL_CONFIG};
+use crate::tools::read;
 
 fn places() -> Places {
     Places {
-        target: "/snapshots/1".into(),
+        target: TargetPlace::Tree("/snapshots/1".into()),
         work: "/runs/2".into(),
         tool_config: "/data/tool-config".into(),
         rules: "/data/rules".into(),
@@ -70,7 +73,7 @@ fn only_listed_variables_are_passed_on() {
 #[test]
 fn a_relative_place_is_refused() {
     let mut places = places();
-    places.target = "snapshots".into();
+    places.target = TargetPlace::Tree("snapshots".into());
     let refused = manifest("bandit").invocation(&places, &files(&["a.py"]), |_| None);
     assert!(matches!(refused, Err(InvocationError::NotAbsolute { .. })), "{refused:?}");
 }
@@ -91,11 +94,69 @@ fn a_tool_with_a_list_can_be_run_on_some_of_the_files() {
     assert!(manifest("gitleaks").invocation_for_files(&places(), &half, |_| None).is_none());
 }
 
+/// A manifest for running targets: the URL and what it is made of.
+fn prober(arguments: &str) -> Manifest {
+    let text = format!(
+        "name = \"probe\"\nsummary = \"-\"\nnetwork = true\n[version]\npinned = \"1\"\nargs = []\n\
+         [applies]\ntarget = \"web\"\n[web]\nintrusion = \"load\"\n[run]\nprogram = \"/bin/probe\"\n\
+         args = {arguments}\ncwd = \"neutral\"\n[run.env]\nTARGET = \"{{url}}\"\n[report]\nfrom = \"stdout\"\n\
+         format = \"sarif\"\n[exit]\n0 = \"either\"\n[limits]\nwall_s = 9\noutput_mib = 1\n[weights]\ncpu = 1\n\
+         memory_mb = 1\n[severity]\ndefault = \"low\"\n"
+    );
+    read::manifest("probe.toml", &text).expect("the manifest is right")
+}
+
+fn web(proxy: Option<&str>) -> Places {
+    let run = WebRun {
+        url: "http://shop.test:5000/?a={work}".parse().expect("a URL"),
+        address: "127.0.0.1:5000".parse().expect("an address"),
+        proxy: proxy.map(|proxy| proxy.parse().expect("an address")),
+        duration_s: 3,
+        concurrency: 2,
+        wall: Duration::from_secs(60),
+    };
+    Places { target: TargetPlace::Web(Box::new(WebPlaces::new(run).expect("a good URL"))), ..places() }
+}
+
+#[test]
+fn a_running_target_is_named_whole_and_in_parts() {
+    let arguments = "[\"-H\", \"Host: {authority}\", \"{pinned_url}\", \"--for={duration_s}s\", \"{proxy}\", \"{wall_s/7}\"]";
+    let places = web(Some("127.0.0.1:1"));
+    let call = prober(arguments).invocation(&places, &files(&[]), |_| None).expect("it can be called");
+    let expected = [
+        "-H",
+        "Host: shop.test:5000",
+        "http://127.0.0.1:5000/?a={work}",
+        "--for=3s",
+        "http://127.0.0.1:1",
+        "8",
+    ];
+    assert_eq!(call.args, expected);
+    let target = call.env.iter().find(|(name, _)| name == "TARGET").expect("it is set");
+    assert_eq!(target.1, "http://shop.test:5000/?a={work}");
+    assert_eq!(call.cwd, Path::new("/runs/2"));
+}
+
+#[test]
+fn a_place_without_a_value_stops_the_call() {
+    let asks_proxy = prober("[\"{proxy}\"]");
+    let refused = asks_proxy.invocation(&web(None), &files(&[]), |_| None);
+    assert!(matches!(refused, Err(InvocationError::NoValue { place: "proxy", .. })), "{refused:?}");
+    let refused = asks_proxy.invocation(&places(), &files(&[]), |_| None);
+    assert!(matches!(refused, Err(InvocationError::NoValue { .. })), "{refused:?}");
+    let refused = manifest("bandit").invocation(&web(None), &files(&[]), |_| None);
+    assert!(matches!(refused, Err(InvocationError::NoValue { place: "target", .. })), "{refused:?}");
+}
+
 /// Every file that an argument names below `{config}` is in the binary, and every canary.
 #[test]
 fn the_configuration_that_manifests_name_is_there() {
     for manifest in Catalogue::builtin().expect("our own manifests are right").iter() {
-        let call = manifest.invocation(&places(), &files(&["x"]), |_| None).expect("it can be called");
+        if manifest.native().is_some() {
+            continue;
+        }
+        let places = if manifest.is_for_web() { web(Some("127.0.0.1:1")) } else { places() };
+        let call = manifest.invocation(&places, &files(&["x"]), |_| None).expect("it can be called");
         let named = call.args.iter().filter_map(|it| it.to_str()?.split_once("/data/tool-config/"));
         for (_, path) in named {
             assert!(

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::severity::Severity;
 use crate::tools::catalogue::{Catalogue, ManifestError};
 use crate::tools::read;
 
@@ -138,4 +139,151 @@ fn a_version_is_found_in_what_a_program_prints() {
     assert_eq!(say("bandit", "bandit 1.9.4\n  python version = 3.11.7\n").as_deref(), Some("1.9.4"));
     assert_eq!(say("bandit", "command not found"), None);
     assert_eq!(say("gitleaks", "version is set by build process"), None);
+    let of_debian = Version { pinned: "4".into(), args: vec![], after: "wrk ".into(), exit: 1 };
+    assert_eq!(of_debian.find_in("wrk debian/4.1.0-3+b2 [epoll]").as_deref(), Some("4.1.0-3+b2"));
+}
+
+/// A tool for running targets that names what only such a tool can.
+const PROBE: &str = r#"
+name = "probe"
+summary = "Looks at a running target"
+network = true
+[version]
+pinned = "1.0"
+args = ["--version"]
+[applies]
+target = "web"
+[web]
+intrusion = "active"
+[run]
+args = ["--url", "{url}", "--proxy={proxy}", "--seconds", "{wall_s}", "--out", "{report}"]
+cwd = "neutral"
+[run.env]
+LEVEL = "{concurrency}"
+[report]
+from = "file"
+format = "sarif"
+[exit]
+0 = "either"
+[limits]
+wall_s = 60
+output_mib = 1
+[weights]
+cpu = 1
+memory_mb = 64
+[severity]
+default = "low"
+[install]
+kind = "system"
+package = "probe-utils"
+program = "probe"
+"#;
+
+/// One that is ours.
+const OURS: &str = r#"
+name = "ours"
+summary = "Looks at a running target from inside of proctor"
+network = true
+[applies]
+target = "web"
+[web]
+intrusion = "passive"
+[run]
+native = "headers"
+[limits]
+wall_s = 60
+[weights]
+cpu = 1
+memory_mb = 64
+"#;
+
+fn read(text: &str) -> Manifest {
+    read::manifest("tool.toml", text).expect("the manifest is right")
+}
+
+fn keys(text: &str) -> Vec<String> {
+    errors(text).into_iter().map(|error| error.key).collect()
+}
+
+#[test]
+fn a_tool_for_running_targets_says_what_it_does_to_them() {
+    let probe = read(PROBE);
+    assert!(probe.is_for_web() && probe.is_installable());
+    assert_eq!(probe.intrusion(), Some(Intrusion::Active));
+    assert_eq!((probe.native(), probe.image(), probe.install()), (None, None, None));
+    assert!(probe.names(Place::Proxy) && probe.names(Place::Concurrency) && !probe.names(Place::Address));
+    assert!(!probe.applies_to("app.py") && !probe.takes_files());
+    let origin = &probe.program().expect("it is a program").origin;
+    assert!(matches!(origin, Origin::System(system) if system.package == "probe-utils"), "{origin:?}");
+    let bandit = tool("bandit");
+    assert!(!bandit.is_for_web() && bandit.intrusion().is_none() && bandit.install().is_some());
+}
+
+#[test]
+fn a_tool_of_ours_has_neither_program_nor_report_nor_version_of_its_own() {
+    let ours = read(OURS);
+    assert_eq!(ours.native(), Some(Native::Headers));
+    assert!(ours.program().is_none() && !ours.is_installable());
+    assert_eq!(ours.version.pinned, env!("CARGO_PKG_VERSION"));
+    let failed = ours.meaning(0);
+    assert!(matches!(failed, ExitMeaning::Failed { .. }), "{failed:?}");
+
+    let more = OURS.replace("native = \"headers\"", "native = \"headers\"\nargs = []")
+        + "[version]\npinned = \"1\"\n[report]\n[exit]\n[severity]\n[install]\n";
+    assert_eq!(keys(&more), ["run.args", "exit", "install", "report", "severity", "version"]);
+    assert_eq!(keys(&OURS.replace("\"headers\"", "\"heads\""))[..1], ["run.native"]);
+    let tree =
+        OURS.replace("target = \"web\"", "files = [\"**\"]").replace("[web]\nintrusion = \"passive\"", "");
+    assert_eq!(keys(&tree), ["run.native"]);
+}
+
+#[test]
+fn an_image_needs_a_tag_and_a_program_inside_of_it() {
+    let (start, _) = PROBE.split_once("[install]").expect("it has one");
+    let inside = |run: &str| start.replace("[run]", &format!("[run]\n{run}"));
+    let program = "program = \"/usr/bin/probe\"";
+    let probe = read(&inside(&format!("{program}\nimage = \"registry.test:5000/a/probe:1.0\"")));
+    assert_eq!(probe.image(), Some("registry.test:5000/a/probe:1.0"));
+    assert!(!probe.is_installable());
+    for image in ["probe", "registry.test:5000/probe", "-v:1", "a b:1"] {
+        let found = keys(&inside(&format!("{program}\nimage = \"{image}\"")));
+        assert_eq!(found, ["run.image"], "{image}");
+    }
+    assert_eq!(keys(&inside("image = \"probe:1\"")), ["install"]);
+}
+
+#[test]
+fn what_belongs_to_the_other_kind_of_target_is_refused() {
+    let wrong = PROBE
+        .replace("network = true", "network = false")
+        .replace("target = \"web\"", "target = \"web\"\nfiles = [\"**\"]")
+        .replace("\"active\"", "\"rude\"")
+        .replace("\"{url}\"", "\"{target}\"")
+        .replace("{concurrency}", "{report}")
+        .replace("cwd = \"neutral\"", "cwd = \"target\"\ncall_per_file = true")
+        .replace("program = \"probe\"", "program = \"bin/probe\"")
+        .replace("\"probe-utils\"", "\"-y\"");
+    let mut found = keys(&wrong);
+    found.sort();
+    let expected = [
+        "applies.files",
+        "install.package",
+        "install.program",
+        "network",
+        "run.args",
+        "run.call_per_file",
+        "run.cwd",
+        "run.env.LEVEL",
+        "web.intrusion",
+    ];
+    assert_eq!(found, expected);
+    for (right, wrong) in [("\"{target}\"", "\"{url}\""), ("\"{target}\"", "\"{wall_s/2}\"")] {
+        assert_eq!(keys(&bandit().replace(right, wrong)), ["run.args"]);
+    }
+    for wrong in ["{wall_s/0}", "{wall_s/-1}", "{wall_s/}", "{port/2}"] {
+        assert_eq!(keys(&PROBE.replace("{wall_s}", wrong)), ["run.args"], "{wrong}");
+    }
+    let listed = PROBE.replace("\"{url}\"", "[\"{url}\"]");
+    assert_eq!(keys(&listed), ["run.args"]);
+    assert_eq!(keys(&bandit().replace("[run]", "[web]\nintrusion = \"active\"\n[run]")), ["web"]);
 }

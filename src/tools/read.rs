@@ -1,7 +1,6 @@
 //! From TOML to a [`Manifest`], with every error at once. `catalogue/bandit.toml` shows each key with its reason.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -9,14 +8,12 @@ use toml::{Table, Value};
 
 use super::catalogue::ManifestError;
 use super::manifest::{
-    Applies, Argument, ByRule, Cwd, Format, Install, InstallKind, Limits, Manifest, Part, Place,
-    ReportSource, Run, SeverityMap, Stream, Template, Version, Weights,
+    Applies, ByRule, Files, Intrusion, Limits, Manifest, Native, Of, Run, SeverityMap, Version, Weights,
 };
-use super::reader::{Errors, Reader, as_bool, as_count, as_list, as_text, as_word, wrong};
+use super::read_run;
+use super::reader::{Errors, Reader, as_bool, as_count, as_list, as_text, as_word};
 use crate::domain::ids::ToolName;
-use crate::domain::outcome::FailureReason;
 use crate::domain::severity::Severity;
-use crate::domain::verdict::ExitMeaning;
 
 /// Longest wall limit of a run, in seconds: a day, what a job may take at most.
 const WALL_S_MAX: u32 = 86_400;
@@ -49,59 +46,110 @@ pub(super) fn manifest(file: &str, text: &str) -> Result<Manifest, Vec<ManifestE
 fn whole(root: Reader<'_>) -> Option<Manifest> {
     let name = root.required("name", as_name);
     let summary = root.required("summary", as_text);
-    let network = root.required("network", as_bool);
-    let version = version(root.table("version"));
-    let applies = applies(root.table("applies"));
-    let run = run(root.table("run"));
-    let report = report(root.table("report"));
-    let exits = exits(root.table("exit"));
-    let limits = limits(root.table("limits"));
+    let (of, applies) = applies(&root);
+    let network = network(&root, of);
     let weights = weights(root.table("weights"));
-    let severity = severity(root.table("severity"));
-    let cwe = root.maybe_table("cwe").map(cwe).unwrap_or_default();
-    let install = root.maybe_table("install").map(install);
-    let brought = run.as_ref().is_some_and(|run| run.program.is_some());
-    if brought == install.is_some() {
-        root.report("install", "exactly one of [install] and run.program says where the program is");
-    }
+    let run = root.table("run");
+    let parts = match run.maybe("native", as_word(&Native::ALL.map(|native| (native.word(), native)))) {
+        Some(native) => native_parts(&root, run, of, native),
+        None => program_parts(&root, run, of),
+    };
     root.finish();
+    let Parts { run, version, limits, severity, cwe } = parts?;
     let manifest = Manifest {
         name: ToolName(name?),
         summary: summary?,
         network: network?,
-        version: version?,
+        version,
         applies: applies?,
-        run: run?,
-        report: report?,
-        exits,
-        limits: limits?,
+        run,
+        limits,
         weights: weights?,
-        severity: severity?,
+        severity,
         cwe,
-        install: match install {
-            None => None,
-            Some(install) => Some(install?),
-        },
     };
     Some(manifest)
+}
+
+/// What a program and a tool of ours have in different ways.
+struct Parts {
+    run: Run,
+    version: Version,
+    limits: Limits,
+    severity: SeverityMap,
+    cwe: ByRule<Vec<u32>>,
+}
+
+/// A tool of ours is as old as proctor, writes no report, and knows itself how much its findings matter: the keys for
+/// that are unknown here.
+fn native_parts(root: &Reader<'_>, run: Reader<'_>, of: Of, native: Native) -> Option<Parts> {
+    if of != Of::Web {
+        run.report("native", "our own tools look at running targets: applies.target must be \"web\"");
+    }
+    run.finish();
+    let limits = root.table("limits");
+    let wall = wall(&limits);
+    limits.finish();
+    Some(Parts {
+        run: Run::Native(native),
+        version: Version {
+            pinned: env!("CARGO_PKG_VERSION").to_owned(),
+            args: Vec::new(),
+            after: String::new(),
+            exit: 0,
+        },
+        limits: Limits { wall: wall?, output_bytes: 0 },
+        severity: SeverityMap { default: Severity::Info, words: BTreeMap::new(), rules: ByRule::default() },
+        cwe: ByRule::default(),
+    })
+}
+
+fn program_parts(root: &Reader<'_>, run: Reader<'_>, of: Of) -> Option<Parts> {
+    let version = version(root.table("version"));
+    let program = read_run::program(root, run, of);
+    let limits = limits(root.table("limits"));
+    let severity = severity(root.table("severity"));
+    let cwe = root.maybe_table("cwe").map(cwe).unwrap_or_default();
+    Some(Parts {
+        run: Run::Program(Box::new(program?)),
+        version: version?,
+        limits: limits?,
+        severity: severity?,
+        cwe,
+    })
 }
 
 fn version(table: Reader<'_>) -> Option<Version> {
     let pinned = table.required("pinned", as_text);
     let args = table.required("args", as_list(as_text));
     let after = table.maybe("after", as_text).unwrap_or_default();
+    let exit = table.maybe("exit", as_count(255)).unwrap_or_default();
     table.finish();
-    Some(Version { pinned: pinned?, args: args?, after })
+    Some(Version { pinned: pinned?, args: args?, after, exit: i32::try_from(exit).unwrap_or_default() })
 }
 
-fn applies(table: Reader<'_>) -> Option<Applies> {
+/// The kind of target, known even where the rest is wrong, so that what depends on it is read as it was meant.
+fn applies(root: &Reader<'_>) -> (Of, Option<Applies>) {
+    let table = root.table("applies");
+    let of = table.maybe("target", as_word(&[("tree", Of::Tree), ("web", Of::Web)]));
+    if of == Some(Of::Web) {
+        table.finish();
+        let web = root.table("web");
+        let intrusion = web.required("intrusion", as_word(&Intrusion::ALL.map(|it| (it.word(), it))));
+        web.finish();
+        return (Of::Web, intrusion.map(|intrusion| Applies::Web { intrusion }));
+    }
+    (Of::Tree, files(table).map(Applies::Tree))
+}
+
+fn files(table: Reader<'_>) -> Option<Files> {
     let files = table.required("files", as_list(as_text));
     let except = table.maybe("except", as_list(as_text)).unwrap_or_default();
     let leave_out = table.maybe("leave_out", as_list(as_file_glob)).unwrap_or_default();
     let files_set = files.as_deref().and_then(|globs| glob_set(&table, "files", globs));
     let except_set = glob_set(&table, "except", &except);
     table.finish();
-    Some(Applies { files: files?, except, leave_out, files_set: files_set?, except_set: except_set? })
+    Some(Files { files: files?, except, leave_out, files_set: files_set?, except_set: except_set? })
 }
 
 fn glob_set(table: &Reader<'_>, key: &str, globs: &[String]) -> Option<GlobSet> {
@@ -117,126 +165,24 @@ fn glob_set(table: &Reader<'_>, key: &str, globs: &[String]) -> Option<GlobSet> 
     set.build().map_err(|error| table.report(key, error.to_string())).ok()
 }
 
-fn run(table: Reader<'_>) -> Option<Run> {
-    let program = table.maybe("program", as_program);
-    let call_per_file = table.maybe("call_per_file", as_bool).unwrap_or(false);
-    let args = table.required("args", as_list(as_argument));
-    let args_for_files = table.maybe("args_for_files", as_list(as_argument));
-    let across_files = table.maybe("across_files", as_bool).unwrap_or(false);
-    let cwd = table.required(
-        "cwd",
-        as_word(&[("neutral", Cwd::Neutral), ("target", Cwd::Target), ("rules", Cwd::Rules)]),
-    );
-    let pass_env = table.maybe("pass_env", as_list(as_text)).unwrap_or_default();
-    let mut env = BTreeMap::new();
-    if let Some(table) = table.maybe_table("env") {
-        let entries = table.entries(|value| template(value, &[Place::File, Place::Report]));
-        env.extend(entries.into_iter().map(|(name, value)| (name.to_owned(), value)));
+fn network(root: &Reader<'_>, of: Of) -> Option<bool> {
+    let network = root.required("network", as_bool)?;
+    if of == Of::Web && !network {
+        root.report("network", "a running target is reached through the network: must be true");
     }
-    table.finish();
-    Some(Run { program, call_per_file, args: args?, args_for_files, across_files, cwd: cwd?, pass_env, env })
-}
-
-fn as_argument(value: &Value) -> Result<Argument, String> {
-    match value {
-        Value::Array(_) => as_list(|value| template(value, &[Place::Report]))(value).map(Argument::PerFile),
-        _ => template(value, &[Place::File]).map(Argument::One),
-    }
-}
-
-/// Text with `{place}`s; braces mean nothing else.
-fn template(value: &Value, refused: &[Place]) -> Result<Template, String> {
-    let Some(mut rest) = value.as_str() else {
-        return Err(wrong("text", value));
-    };
-    let mut parts = Vec::new();
-    while let Some((before, after)) = rest.split_once('{') {
-        let (word, after) = after.split_once('}').ok_or("an opening brace is not closed")?;
-        let place = Place::ALL.into_iter().find(|place| place.word() == word);
-        let place = place
-            .ok_or_else(|| format!("{{{word}}} is none of {}", Place::ALL.map(Place::word).join(", ")))?;
-        if refused.contains(&place) {
-            return Err(format!("{{{word}}} has no value here"));
-        }
-        if !before.is_empty() {
-            parts.push(Part::Text(before.to_owned()));
-        }
-        parts.push(Part::Place(place));
-        rest = after;
-    }
-    if !rest.is_empty() {
-        parts.push(Part::Text(rest.to_owned()));
-    }
-    Ok(Template(parts))
-}
-
-fn report(table: Reader<'_>) -> Option<ReportSource> {
-    let streams = [("stdout", Stream::Stdout), ("stderr", Stream::Stderr), ("file", Stream::File)];
-    let from = table.required("from", as_word(&streams));
-    let formats = Format::ALL.map(|format| (format.word(), format));
-    let format = table.required("format", as_word(&formats));
-    let canary = table.maybe("canary", as_text);
-    table.finish();
-    Some(ReportSource { from: from?, format: format?, canary })
-}
-
-fn exits(table: Reader<'_>) -> BTreeMap<i32, ExitMeaning> {
-    let mut exits = BTreeMap::new();
-    for (key, meaning) in table.entries(as_meaning) {
-        match key.parse::<u8>() {
-            Ok(code) => {
-                exits.insert(i32::from(code), meaning);
-            }
-            Err(_) => table.report(key, "an exit code is a number from 0 to 255"),
-        }
-    }
-    if exits.is_empty() {
-        table.report("0", "at least one exit code must have a meaning");
-    }
-    table.finish();
-    exits
-}
-
-fn as_meaning(value: &Value) -> Result<ExitMeaning, String> {
-    if let Value::Table(table) = value {
-        return as_failure(table);
-    }
-    match as_text(value)?.as_str() {
-        "clean" => Ok(ExitMeaning::Clean),
-        "findings" => Ok(ExitMeaning::Findings),
-        "either" => Ok(ExitMeaning::Either),
-        other => Err(format!(
-            "{other:?} is none of clean, findings, either, or a table {{ failed, detail, advice }}"
-        )),
-    }
-}
-
-fn as_failure(table: &Table) -> Result<ExitMeaning, String> {
-    let unknown = table.keys().find(|key| !["failed", "detail", "advice"].contains(&key.as_str()));
-    if let Some(key) = unknown {
-        return Err(format!("unknown key {key:?}; known here: failed, detail, advice"));
-    }
-    let reasons = [
-        FailureReason::UnexpectedExit,
-        FailureReason::ServiceUnavailable,
-        FailureReason::TargetUnreadable,
-        FailureReason::EmptyReport,
-    ];
-    let reason = table.get("failed").ok_or("the key \"failed\" is missing")?;
-    let reason = as_word(&reasons.map(|reason| (reason.word(), reason)))(reason)?;
-    let detail = as_text(table.get("detail").ok_or("the key \"detail\" is missing")?)?;
-    let advice = table.get("advice").map(as_text).transpose()?;
-    Ok(ExitMeaning::Failed { reason, detail, advice })
+    Some(network)
 }
 
 fn limits(table: Reader<'_>) -> Option<Limits> {
-    let wall_s = table.required("wall_s", as_count(WALL_S_MAX));
+    let wall = wall(&table);
     let output_mib = table.required("output_mib", as_count(OUTPUT_MIB_MAX));
     table.finish();
-    Some(Limits {
-        wall: Duration::from_secs(u64::from(wall_s?)),
-        output_bytes: u64::from(output_mib?) * 1024 * 1024,
-    })
+    Some(Limits { wall: wall?, output_bytes: u64::from(output_mib?) * 1024 * 1024 })
+}
+
+fn wall(table: &Reader<'_>) -> Option<Duration> {
+    let seconds = table.required("wall_s", as_count(WALL_S_MAX))?;
+    Some(Duration::from_secs(u64::from(seconds)))
 }
 
 fn weights(table: Reader<'_>) -> Option<Weights> {
@@ -273,22 +219,6 @@ fn cwe(table: Reader<'_>) -> ByRule<Vec<u32>> {
     ByRule(sorted.collect())
 }
 
-fn install(table: Reader<'_>) -> Option<Install> {
-    let kinds = [("pip", InstallKind::Pip), ("npm", InstallKind::Npm), ("go", InstallKind::Go)];
-    let kind = table.required("kind", as_word(&kinds));
-    let packages = table.required("packages", as_list(as_text));
-    let lock = table.required("lock", as_inner_path);
-    let program = table.required("program", as_inner_path);
-    let build_args = table.maybe("build_args", as_list(as_text)).unwrap_or_default();
-    table.finish();
-    Some(Install { kind: kind?, packages: packages?, lock: lock?, program: program?, build_args })
-}
-
-fn as_program(value: &Value) -> Result<PathBuf, String> {
-    let path = PathBuf::from(as_text(value)?);
-    if path.is_absolute() { Ok(path) } else { Err("must be an absolute path".to_owned()) }
-}
-
 /// A tool's name is also a directory's and a label's.
 fn as_name(value: &Value) -> Result<String, String> {
     let name = as_text(value)?;
@@ -298,17 +228,6 @@ fn as_name(value: &Value) -> Result<String, String> {
         Ok(name)
     } else {
         Err("must be at most 64 of a-z, 0-9 and -, beginning with a letter".to_owned())
-    }
-}
-
-/// A relative path that stays where it is put.
-fn as_inner_path(value: &Value) -> Result<String, String> {
-    let path = as_text(value)?;
-    let inner = path.split('/').all(|part| !matches!(part, "" | "." | ".."));
-    if inner {
-        Ok(path)
-    } else {
-        Err(format!("{path:?} must be relative, without empty, \".\" or \"..\" parts"))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use proctor::tools::catalogue::Catalogue;
+
 /// Lines of one file: past it, a second noun has moved in.
 const FILE_LINES_MAX: usize = 500;
 /// Lines of one function, signature and braces included.
@@ -196,22 +198,36 @@ fn the_wire_and_the_domain_meet_at_the_edge_only() {
 
 #[test]
 fn a_tools_name_stands_in_its_manifest_only() {
-    let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tools/catalogue");
-    let names: Vec<String> = fs::read_dir(catalogue)
-        .unwrap()
-        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
+    // Our own tools are modules of the same name.
+    let catalogue = Catalogue::builtin().unwrap();
+    let programs = catalogue.iter().filter(|manifest| manifest.native().is_none());
+    let names: Vec<&str> = programs.map(|manifest| manifest.name.0.as_str()).collect();
     assert!(names.len() >= 8, "the catalogue has {names:?}");
     let mut breaches = Vec::new();
     for source in sources("src").into_iter().filter(|source| !source.path.starts_with("src/tools/")) {
         let lines = production(&source.text).lines().enumerate();
         for (number, line) in lines.filter(|(_, line)| !is_comment(line)) {
-            for name in names.iter().filter(|name| line.contains(name.as_str())) {
+            for name in names.iter().filter(|name| holds_word(line, name)) {
                 breaches.push(format!("{}:{}: {name}", source.path, number + 1));
             }
         }
     }
     report(&breaches);
+}
+
+/// Whether `word` stands in `line` by itself: `ab` is in "an ab run" and not in "a table".
+fn holds_word(line: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&line[..at], &line[at + word.len()..]);
+        !before.ends_with(is_part) && !after.starts_with(is_part)
+    })
+}
+
+#[test]
+fn a_word_is_found_by_itself_only() {
+    assert!(holds_word("\"ab\" is a tool", "ab") && holds_word("a-ab", "ab"));
+    assert!(!holds_word("a table of grabs", "ab"));
 }
 
 #[test]

@@ -120,6 +120,10 @@ impl Run {
         })
     }
 
+    fn format(&self) -> Format {
+        self.manifest.program().expect("it is a program").report.format
+    }
+
     fn case(&self) -> String {
         let case = self.folder.strip_prefix(fixtures()).unwrap();
         case.display().to_string()
@@ -229,7 +233,7 @@ fn a_cut_report_never_comes_out_clean() {
         for cut in cuts(run.stdout.len()) {
             let kept = &run.stdout[..cut];
             // Lines of plain text cannot show that whole lines are missing behind the planted one; see the parser.
-            if run.manifest.report.format == Format::Vulture && kept.ends_with(b"\n") {
+            if run.format() == Format::Vulture && kept.ends_with(b"\n") {
                 continue;
             }
             assert_not_clean(&run, &run.with_stdout(kept), &format!("its report cut at {cut}"));
@@ -240,7 +244,7 @@ fn a_cut_report_never_comes_out_clean() {
 #[test]
 fn a_cut_log_never_comes_out_clean() {
     let logs = [Format::Ruff, Format::DetectSecrets, Format::Gitleaks];
-    for run in all_runs().iter().filter(|run| logs.contains(&run.manifest.report.format)) {
+    for run in all_runs().iter().filter(|run| logs.contains(&run.format())) {
         for cut in cuts(run.stderr.len()) {
             assert_not_clean(run, &run.with_stderr(&run.stderr[..cut]), &format!("its log cut at {cut}"));
         }
@@ -264,7 +268,7 @@ fn an_empty_swapped_or_noisy_report_fails() {
         ];
         for (what, bytes) in foreign {
             // Text repeated is text; an empty log swapped in for an empty report is the same.
-            let same_format = what == "twice the report" && run.manifest.report.format == Format::Vulture;
+            let same_format = what == "twice the report" && run.format() == Format::Vulture;
             if same_format || bytes == run.stdout {
                 continue;
             }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use proctor::tools::catalogue::Catalogue;
-use proctor::tools::manifest::{InstallKind, Manifest};
+use proctor::tools::manifest::{InstallKind, Manifest, Origin};
 
 const HEAD: &str = "# Tools
 
@@ -15,7 +15,7 @@ One row per manifest of `src/tools/catalogue/`; `tests/it/tools_table.rs` keeps 
 Every run sees an immutable snapshot, our configuration (`config/tools/`) and a home of its own; comments in the target
 silence nothing where the tool has a flag against it.
 
-| tool | what for | reads | version | network | wall limit | cores, memory | proof of work |
+| tool | what for | looks at | version | network | wall limit | cores, memory | proof of work |
 |---|---|---|---|---|---|---|---|
 ";
 
@@ -24,31 +24,46 @@ const TAIL: &str = "
 and a run that shows none has failed, whatever its exit code.
 ";
 
-fn runtime(manifest: &Manifest) -> &'static str {
-    match manifest.install.as_ref().map(|install| install.kind) {
-        Some(InstallKind::Pip) => "pip",
-        Some(InstallKind::Npm) => "npm",
-        Some(InstallKind::Go) => "Go",
-        None => "yours",
+fn version(manifest: &Manifest) -> String {
+    let from = match manifest.program().map(|program| &program.origin) {
+        Some(Origin::Installed(install)) => match install.kind {
+            InstallKind::Pip => "pip",
+            InstallKind::Npm => "npm",
+            InstallKind::Go => "Go",
+        },
+        Some(Origin::System(system)) => {
+            return format!("{} or newer (apt: {})", manifest.version.pinned, system.package);
+        }
+        Some(Origin::Brought(_)) => "yours",
+        Some(Origin::Image { image, .. }) => return format!("image {image}"),
+        None => return "proctor's own".to_owned(),
+    };
+    format!("{} ({from})", manifest.version.pinned)
+}
+
+fn looks_at(manifest: &Manifest) -> String {
+    if let Some(intrusion) = manifest.intrusion() {
+        return format!("running web apps, {}", intrusion.word());
     }
+    let globs = manifest.files().into_iter().flat_map(|files| &files.files);
+    let globs = globs.map(|glob| format!("`{}`", glob.trim_start_matches("**/")));
+    globs.collect::<Vec<_>>().join(" ")
 }
 
 fn row(manifest: &Manifest) -> String {
-    let globs = manifest.applies.files.iter().map(|glob| format!("`{}`", glob.trim_start_matches("**/")));
     let limits = manifest.limits;
     let weights = manifest.weights;
     format!(
-        "| {} | {} | {} | {} ({}) | {} | {} s | {}, {} MB | {} |",
+        "| {} | {} | {} | {} | {} | {} s | {}, {} MB | {} |",
         manifest.name,
         manifest.summary,
-        globs.collect::<Vec<_>>().join(" "),
-        manifest.version.pinned,
-        runtime(manifest),
+        looks_at(manifest),
+        version(manifest),
         if manifest.network { "needed" } else { "no" },
         limits.wall.as_secs(),
         weights.cpu,
         weights.memory_mb,
-        manifest.report.format.proof(),
+        manifest.program().map_or("it says itself what it asked", |program| program.report.format.proof()),
     )
 }
 

@@ -161,7 +161,10 @@ impl Installer {
     }
 
     async fn install(&self, package: &Package, tool: &str) -> Result<Receipt, InstallError> {
-        let python = self.python().await?;
+        let python = match &package.recipe {
+            Recipe::System { .. } => None,
+            Recipe::Bootstrap | Recipe::Pip | Recipe::Npm | Recipe::Go { .. } => Some(self.python().await?),
+        };
         let runtime = match package.recipe.needs() {
             None => None,
             // The way from pip to Node and back to here is a finite one, but a future cannot hold itself.
@@ -170,7 +173,7 @@ impl Installer {
         let site = Site {
             layout: &self.setup.layout,
             inherited: &self.setup.inherited,
-            python: &python.program,
+            python: python.map(|python| python.program.as_path()),
             runtime: runtime.as_ref(),
             cancel: &self.cancel,
         };

@@ -16,7 +16,7 @@ use super::{one, python};
 use crate::actors::process::sandbox::Wall;
 use crate::actors::process::{self, Survey};
 use crate::tools::catalogue::TOOL_CONFIG;
-use crate::tools::manifest::{Argument, Manifest, Part, Place, Template};
+use crate::tools::manifest::{Manifest, Origin, Part, Place, ProgramRun, Template};
 
 /// Programs asked at once, for the two cores of a small machine.
 const AT_ONCE: usize = 2;
@@ -78,7 +78,8 @@ pub async fn examine(
 ) -> std::io::Result<Vec<Check>> {
     let logs = tempfile::tempdir()?;
     let mut checks = vec![machine_python(logs.path(), cancel).await, directory(&layout.tools_dir)];
-    let complete = tools.iter().all(|tool| is_there(tool, layout, locks));
+    let complete =
+        tools.iter().filter(|tool| tool.is_installable()).all(|tool| is_there(tool, layout, locks));
     checks.push(room(&layout.tools_dir, complete));
     checks.extend(sandbox().await);
     let examiner = Examiner { layout, locks, logs: logs.path(), cancel };
@@ -90,7 +91,8 @@ pub async fn examine(
 }
 
 fn is_there(tool: &Manifest, layout: &Layout, locks: &Locks) -> bool {
-    Package::of(tool, locks).is_ok_and(|package| installed::find(&package, &layout.tools_dir).is_ok())
+    let is_installed = |package| installed::find(&package, &layout.tools_dir).is_ok();
+    Package::of(tool, locks).is_ok_and(is_installed)
 }
 
 async fn machine_python(logs: &Path, cancel: &CancellationToken) -> Check {
@@ -176,7 +178,7 @@ impl Examiner<'_> {
         let program = receipt.program(&self.layout.tools_dir);
         let logs = self.logs.join(runtime.name());
         match one::check(&package, &program, &logs, self.cancel).await {
-            Ok(()) => check(State::Ok, format!("{} answers", program.version)),
+            Ok(version) => check(State::Ok, format!("{version} answers")),
             Err(error) => check(State::Failed, error.to_string())
                 .advise("run `proctor tools install --force`; it makes the runtimes anew, too"),
         }
@@ -185,15 +187,25 @@ impl Examiner<'_> {
     async fn tool(&self, manifest: &Manifest) -> Check {
         let name = manifest.name.0.as_str();
         let check = |state, detail: String| Check::new(Kind::Tool, name, state, detail);
-        if manifest.run.program.is_some() {
-            return match Installed::locate(manifest, &self.layout.tools_dir) {
+        match manifest.program().map(|program| &program.origin) {
+            Some(Origin::Installed(_) | Origin::System(_)) => self.installed(manifest).await,
+            Some(Origin::Brought(_)) => match Installed::locate(manifest, &self.layout.tools_dir) {
                 Ok(program) => check(
                     State::Note,
                     format!("{} is yours; its version is not asked", program.path.display()),
                 ),
                 Err(error) => missing(check(State::Failed, error.to_string()), name),
-            };
+            },
+            Some(Origin::Image { image, .. }) => {
+                check(State::Note, format!("runs in the image {image}, which the container engine brings"))
+            }
+            None => check(State::Ok, "is a part of proctor".to_owned()),
         }
+    }
+
+    async fn installed(&self, manifest: &Manifest) -> Check {
+        let name = manifest.name.0.as_str();
+        let check = |state, detail: String| Check::new(Kind::Tool, name, state, detail);
         let package = match Package::of(manifest, self.locks) {
             Ok(package) => package,
             Err(error) => return check(State::Failed, error.to_string()).advise(error.advice()),
@@ -211,10 +223,10 @@ impl Examiner<'_> {
         }
         let program = receipt.program(&self.layout.tools_dir);
         match one::check(&package, &program, &self.logs.join(name), self.cancel).await {
-            Ok(()) if manifest.network => {
-                check(State::Note, format!("{} answers; a run of it needs the network", program.version))
+            Ok(version) if manifest.network && !manifest.is_for_web() => {
+                check(State::Note, format!("{version} answers; a run of it needs the network"))
             }
-            Ok(()) => check(State::Ok, format!("{} answers", program.version)),
+            Ok(version) => check(State::Ok, format!("{version} answers")),
             Err(error) => {
                 let detail = match error.tail().and_then(|tail| tail.lines().last()) {
                     Some(last) => format!("{error}: {last}"),
@@ -237,11 +249,8 @@ fn missing(mut check: Check, tool: &str) -> Check {
 
 /// The first file or directory below `config/tools` that the manifest's templates name and the binary does not hold.
 fn missing_configuration(manifest: &Manifest) -> Option<PathBuf> {
-    let templates = manifest.run.args.iter().flat_map(|argument| match argument {
-        Argument::One(template) => std::slice::from_ref(template),
-        Argument::PerFile(templates) => templates.as_slice(),
-    });
-    let named = templates.chain(manifest.run.env.values()).filter_map(configuration_named);
+    let templates = manifest.program().into_iter().flat_map(ProgramRun::templates);
+    let named = templates.filter_map(configuration_named);
     let of_tool = Path::new(&manifest.name.0);
     let mut files = named.map(|rest| of_tool.join(rest.trim_start_matches('/')));
     files.find(|file| TOOL_CONFIG.get_entry(file.components().as_path()).is_none())
@@ -252,6 +261,6 @@ fn configuration_named(template: &Template) -> Option<&str> {
     let place = template.0.iter().position(|part| *part == Part::Place(Place::Config))?;
     match template.0.get(place + 1) {
         Some(Part::Text(rest)) => Some(rest.split([',', ':', '=']).next().unwrap_or_default()),
-        Some(Part::Place(_)) | None => Some(""),
+        Some(Part::Place(_) | Part::WallShare(_)) | None => Some(""),
     }
 }

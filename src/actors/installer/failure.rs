@@ -29,6 +29,8 @@ pub enum InstallError {
     WrongVersion { program: PathBuf, wanted: String, answered: String },
     #[error("there is no program {program} in {root} after the installation")]
     NoProgram { program: String, root: PathBuf },
+    #[error("there is no program {program} on this machine, and it comes from the distribution")]
+    NotOnMachine { program: String, package: String },
     #[error("{doing} {path}: {reason}")]
     Files { doing: &'static str, path: PathBuf, reason: String },
     #[error("another installation is still at work in {tools_dir}")]
@@ -115,6 +117,10 @@ impl InstallError {
                 let hint = hint.map_or("try again", |(_, hint)| hint);
                 format!("{hint} (the whole output is in {})", log.display())
             }
+            Self::NotOnMachine { package, .. } => format!(
+                "on Debian and Ubuntu: apt-get install {package}; elsewhere the package of that program; then run the \
+                 same command again"
+            ),
             Self::WrongVersion { .. } | Self::NoProgram { .. } => {
                 "try again with --force; if it stays so, the lock and the manifest do not fit each other"
                     .to_owned()

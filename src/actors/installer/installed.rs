@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::lock::Locks;
 use super::package::Package;
 use super::receipt::Receipt;
-use crate::tools::manifest::Manifest;
+use crate::tools::manifest::{Manifest, Origin};
 
 /// A tool that is installed as its manifest and lock say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +57,18 @@ impl Installed {
         tools_dir: &Path,
         locks: &Locks,
     ) -> Result<Program, NotInstalled> {
-        if let Some(program) = &manifest.run.program {
+        if let Some(Origin::Brought(program)) = manifest.program().map(|program| &program.origin) {
             return brought(manifest, program);
         }
         let package = Package::of(manifest, locks)
             .map_err(|_| NotInstalled::NoRecipe { tool: manifest.name.0.clone() })?;
         find(&package, tools_dir).map(|receipt| receipt.program(tools_dir))
+    }
+
+    /// Whether nothing has to be installed before a run. An image is the engine's business, and not looked for here.
+    pub fn is_ready(manifest: &Manifest, tools_dir: &Path) -> bool {
+        let nothing_to_install = manifest.native().is_some() || manifest.image().is_some();
+        nothing_to_install || Self::locate(manifest, tools_dir).is_ok()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: what is installed ([`package`], pinned by [`lock`]), where ([`layout`]), the proof that it is there
 //! ([`receipt`], [`installed`]), how one is made ([`recipe`], with [`environment`] and [`python`], run by [`step`]), one of
-//! them ([`one`]), all of them ([`all`]), and whether it all works ([`doctor`]).
+//! them ([`one`]; of a distribution's program only its `version` is asked), all of them ([`all`]), and whether it all works ([`doctor`]).
 //!
 //! ```text
 //! <tools_dir>/.lock                         one installer at a time
@@ -26,6 +26,7 @@ mod python;
 mod recipe;
 mod step;
 mod failure;
+mod version;
 mod one;
 mod all;
 mod size;

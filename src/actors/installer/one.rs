@@ -18,6 +18,7 @@ use super::receipt::Receipt;
 use super::recipe::{Ground, steps};
 use super::size;
 use super::step::Step;
+use super::version;
 use crate::tools::manifest::Version;
 
 /// What one installation stands on.
@@ -25,7 +26,8 @@ use crate::tools::manifest::Version;
 pub struct Site<'a> {
     pub layout: &'a Layout,
     pub inherited: &'a Variables,
-    pub python: &'a Path,
+    /// `None` where nothing is made with it.
+    pub python: Option<&'a Path>,
     /// What the recipe needs; `None` for pip itself.
     pub runtime: Option<&'a Program>,
     pub cancel: &'a CancellationToken,
@@ -51,7 +53,7 @@ pub async fn install(
     let ground = Ground {
         root: &absolute,
         cache: &site.layout.cache_dir,
-        python: site.python,
+        python: site.python.unwrap_or(Path::new("")),
         runtime: site.runtime.map_or(Path::new(""), |runtime| &runtime.path),
         inherited: site.inherited,
     };
@@ -64,24 +66,26 @@ pub async fn install(
         step.run(site.inherited, &log, site.cancel).await?;
     }
     progress(total, total, "asking for its version".to_owned());
-    let receipt = complete(package, site, root)?;
+    let mut receipt = complete(package, site, root)?;
     let program = receipt.program(&site.layout.tools_dir);
-    check(package, &program, &logs.join("version"), site.cancel).await?;
+    receipt.version = check(package, &program, &logs.join("version"), site.cancel).await?;
     let (tools_dir, folder) = (site.layout.tools_dir.clone(), package.folder.clone());
     blocking(move || seal(receipt, &tools_dir, &folder)).await
 }
 
-/// Asks a program for its version.
+/// Asks a program for its version, which is answered.
 ///
 /// # Errors
-/// It does not answer, or with another version than the pinned one.
+/// It does not answer, or with another version than the pinned one; a distribution's program may be newer.
 pub async fn check(
     package: &Package,
     program: &Program,
     logs: &Path,
     cancel: &CancellationToken,
-) -> Result<(), InstallError> {
-    let mut step = Step::new("asking for its version", &program.path).args(&package.version.args);
+) -> Result<String, InstallError> {
+    let mut step = Step::new("asking for its version", &program.path)
+        .args(&package.version.args)
+        .ends_with(package.version.exit);
     let first: Vec<&Path> = program.bin_dirs.iter().map(PathBuf::as_path).collect();
     step.env = package.env.clone();
     step.env.push(path(&[("PATH".into(), SYSTEM_PATH.into())], &first));
@@ -89,8 +93,11 @@ pub async fn check(
     let printed = step.ask(logs, cancel).await?;
     let both = format!("{}\n{}", printed.stdout, printed.stderr);
     let Version { pinned, .. } = &package.version;
-    if package.version.find_in(&both).as_ref() == Some(pinned) {
-        return Ok(());
+    let will_do = |found: &String| {
+        if package.recipe.is_exact() { found == pinned } else { version::is_at_least(found, pinned) }
+    };
+    if let Some(found) = package.version.find_in(&both).filter(will_do) {
+        return Ok(found);
     }
     Err(InstallError::WrongVersion {
         program: program.path.clone(),
@@ -124,9 +131,17 @@ fn prepare(tools_dir: &Path, package: &Package) -> Result<(), InstallError> {
 /// What the receipt will say.
 fn complete(package: &Package, site: Site<'_>, root: PathBuf) -> Result<Receipt, InstallError> {
     let tools_dir = &site.layout.tools_dir;
-    let program = resolve(&tools_dir.join(&root), &package.program).ok_or_else(|| {
-        InstallError::NoProgram { program: package.program.clone(), root: tools_dir.join(&root) }
-    })?;
+    let program = match &package.recipe {
+        Recipe::System { package: of } => of_system(&package.program).ok_or_else(|| {
+            InstallError::NotOnMachine { program: package.program.clone(), package: of.clone() }
+        })?,
+        Recipe::Bootstrap | Recipe::Pip | Recipe::Npm | Recipe::Go { .. } => {
+            resolve(&tools_dir.join(&root), &package.program).ok_or_else(|| InstallError::NoProgram {
+                program: package.program.clone(),
+                root: tools_dir.join(&root),
+            })?
+        }
+    };
     let relative = |path: &Path| path.strip_prefix(tools_dir).unwrap_or(path).to_owned();
     let mut bin_dirs: Vec<PathBuf> = program.parent().map(relative).into_iter().collect();
     let mut needs = Vec::new();
@@ -136,7 +151,7 @@ fn complete(package: &Package, site: Site<'_>, root: PathBuf) -> Result<Receipt,
             needs.push(relative(&runtime.path));
             bin_dirs.extend(runtime.bin_dirs.iter().map(|path| relative(path)));
         }
-        (Recipe::Npm, None) | (Recipe::Go { .. }, _) => {}
+        (Recipe::Npm, None) | (Recipe::Go { .. } | Recipe::System { .. }, _) => {}
     }
     Ok(Receipt {
         version: package.version.pinned.clone(),
@@ -155,6 +170,12 @@ fn seal(mut receipt: Receipt, tools_dir: &Path, folder: &Path) -> Result<Receipt
     receipt.bytes = size::of(&tools_dir.join(&receipt.root));
     receipt.write(tools_dir, folder)?;
     Ok(receipt)
+}
+
+/// A program of the distribution: where its packages put programs and where the sandbox shows them, nowhere else.
+fn of_system(program: &str) -> Option<PathBuf> {
+    let folders = SYSTEM_PATH.split(':').map(Path::new);
+    folders.map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 /// The file that `pattern` names below `root`; its `*` stands for the end of one directory's name.

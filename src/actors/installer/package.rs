@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::failure::InstallError;
 use super::lock::{Lock, Locks};
-use crate::tools::manifest::{Install, InstallKind, Manifest, Part, Version};
+use crate::tools::manifest::{Install, InstallKind, Manifest, Origin, Part, System, Version};
 
 /// One thing to install.
 #[derive(Debug, Clone)]
@@ -16,7 +16,8 @@ pub struct Package {
     pub folder: PathBuf,
     pub version: Version,
     pub recipe: Recipe,
-    /// The program, relative to its root; a `*` stands for part of one directory's name.
+    /// The program, relative to its root; a `*` stands for part of one directory's name. Of a distribution's program its
+    /// file name.
     pub program: String,
     /// What the version is asked with, besides the usual.
     pub env: Vec<(OsString, OsString)>,
@@ -36,6 +37,11 @@ pub enum Recipe {
         /// Import path of the program.
         package: String,
         build_args: Vec<String>,
+    },
+    /// Nothing is done: the distribution's program is looked for, and asked which one it is.
+    System {
+        /// Debian's name of the package.
+        package: String,
     },
 }
 
@@ -84,6 +90,7 @@ impl Runtime {
                 pinned: pinned.to_owned(),
                 args: vec![argument.to_owned()],
                 after: after.to_owned(),
+                exit: 0,
             },
             recipe: if self == Self::Pip { Recipe::Bootstrap } else { Recipe::Pip },
             program: program.to_owned(),
@@ -98,11 +105,16 @@ impl Recipe {
     /// What has to be there first.
     pub const fn needs(&self) -> Option<Runtime> {
         match self {
-            Self::Bootstrap => None,
+            Self::Bootstrap | Self::System { .. } => None,
             Self::Pip => Some(Runtime::Pip),
             Self::Npm => Some(Runtime::Node),
             Self::Go { .. } => Some(Runtime::Go),
         }
+    }
+
+    /// Whether a version that is asked for must be the very one that is pinned: a distribution's program may be newer.
+    pub const fn is_exact(&self) -> bool {
+        !matches!(self, Self::System { .. })
     }
 
     fn of(install: &Install) -> Self {
@@ -126,8 +138,12 @@ impl Package {
     /// Its manifest has no recipe, or its lock is missing.
     pub fn of(manifest: &Manifest, locks: &Locks) -> Result<Self, InstallError> {
         let name = manifest.name.0.clone();
-        let Some(install) = &manifest.install else {
-            return Err(InstallError::NoRecipe { tool: name });
+        let install = match manifest.program().map(|program| &program.origin) {
+            Some(Origin::Installed(install)) => install,
+            Some(Origin::System(system)) => return Ok(Self::of_system(manifest, system)),
+            Some(Origin::Brought(_) | Origin::Image { .. }) | None => {
+                return Err(InstallError::NoRecipe { tool: name });
+            }
         };
         let lock = locks.get(&install.lock).ok_or_else(|| InstallError::no_lock(&name, &install.lock))?;
         Ok(Self {
@@ -140,6 +156,21 @@ impl Package {
             lock,
             name,
         })
+    }
+
+    fn of_system(manifest: &Manifest, system: &System) -> Self {
+        let name = manifest.name.0.clone();
+        let lock = Lock { files: BTreeMap::new() };
+        Self {
+            folder: PathBuf::from(&name),
+            version: manifest.version.clone(),
+            recipe: Recipe::System { package: system.package.clone() },
+            program: system.program.clone(),
+            env: plain_environment(manifest),
+            digest: lock.digest(&[&manifest.version.pinned, &system.program]),
+            lock,
+            name,
+        }
     }
 }
 
@@ -167,12 +198,12 @@ fn plain_environment(manifest: &Manifest) -> Vec<(OsString, OsString)> {
     let text = |parts: &[Part]| {
         let texts = parts.iter().map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
-            Part::Place(_) => None,
+            Part::Place(_) | Part::WallShare(_) => None,
         });
         texts.collect::<Option<String>>()
     };
-    let variables: &BTreeMap<_, _> = &manifest.run.env;
-    let plain = variables.iter().filter_map(|(name, value)| Some((name.into(), text(&value.0)?.into())));
+    let variables = manifest.program().into_iter().flat_map(|program| &program.env);
+    let plain = variables.filter_map(|(name, value)| Some((name.into(), text(&value.0)?.into())));
     plain.collect()
 }
 

@@ -34,6 +34,7 @@ pub fn steps(package: &Package, ground: Ground<'_>) -> Vec<Step> {
         }
         Recipe::Npm => vec![ground.npm(install)],
         Recipe::Go { package: import, build_args } => vec![ground.go(&package.program, import, build_args)],
+        Recipe::System { .. } => Vec::new(),
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Step {
     pub env: Variables,
     /// `None`: an empty directory of its own.
     pub cwd: Option<PathBuf>,
+    /// The exit code of success.
+    pub exit: i32,
 }
 
 /// What a command printed: the end of each stream.
@@ -37,7 +39,14 @@ pub struct Printed {
 
 impl Step {
     pub fn new(title: impl Into<String>, program: impl Into<PathBuf>) -> Self {
-        Self { title: title.into(), program: program.into(), args: Vec::new(), env: Vec::new(), cwd: None }
+        Self {
+            title: title.into(),
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: None,
+            exit: 0,
+        }
     }
 
     pub fn args(mut self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
@@ -50,6 +59,11 @@ impl Step {
         self
     }
 
+    pub const fn ends_with(mut self, exit: i32) -> Self {
+        self.exit = exit;
+        self
+    }
+
     pub fn cwd(mut self, directory: &Path) -> Self {
         self.cwd = Some(directory.to_owned());
         self
@@ -58,7 +72,7 @@ impl Step {
     /// Runs it with `inherited` below its own environment; its output stays in `logs`.
     ///
     /// # Errors
-    /// It did not exit with 0.
+    /// It did not exit with the code of success.
     pub async fn run(
         self,
         inherited: &Variables,
@@ -73,7 +87,7 @@ impl Step {
     /// Runs it with its own environment only: how a tool itself is asked.
     ///
     /// # Errors
-    /// It did not exit with 0.
+    /// It did not exit with the code of success.
     pub async fn ask(self, logs: &Path, cancel: &CancellationToken) -> Result<Printed, InstallError> {
         let ended = self.start(self.env.clone(), ANSWER_WALL, logs, cancel).await?;
         self.judge(&ended, logs)
@@ -106,7 +120,7 @@ impl Step {
         let printed = Printed { stdout: text(&ended.stdout), stderr: text(&ended.stderr) };
         let program = self.program.display();
         let how = match &ended.how {
-            How::Exited(0) => return Ok(printed),
+            How::Exited(code) if *code == self.exit => return Ok(printed),
             How::Cancelled => return Err(InstallError::Cancelled),
             How::Exited(code) => format!("{program} ended with exit code {code}"),
             How::Signalled(signal) => format!("{program} was killed by signal {signal}"),

@@ -1,5 +1,7 @@
 //! What a run of a tool may see and touch: its snapshot, its program, our rules for it, and its own directory.
 
+use std::path::Path;
+
 use super::execute::Workplace;
 use crate::actors::installer::Program;
 use crate::actors::process::Sandbox;
@@ -15,7 +17,8 @@ pub(super) fn sandbox(
     places: &Places,
 ) -> Option<Sandbox> {
     let mut readable = program.reads();
-    readable.extend([places.target.clone(), places.tool_config.clone(), places.rules.clone()]);
+    readable.extend(places.target.tree().map(Path::to_owned));
+    readable.extend([places.tool_config.clone(), places.rules.clone()]);
     readable.extend(workplace.readable.iter().cloned());
     let sandbox = Sandbox {
         readable,

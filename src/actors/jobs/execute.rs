@@ -21,7 +21,7 @@ use crate::domain::finding::clean_text;
 use crate::domain::fingerprint::{self, Stamped};
 use crate::domain::outcome::{Coverage, FailureReason, Outcome};
 use crate::domain::verdict::{Ending, Evidence, Report, UnreadableReport, Verdict, verdict};
-use crate::tools::invocation::{InvocationError, Places};
+use crate::tools::invocation::{InvocationError, Places, TargetPlace};
 use crate::tools::manifest::{Manifest, Stream};
 use crate::tools::parse::{self, Output};
 
@@ -156,7 +156,7 @@ fn prepare(
     let work = scratch.path().join("work");
     std::fs::create_dir(&work).map_err(|error| ours(format!("cannot make {}: {error}", work.display())))?;
     let places = Places {
-        target: order.snapshot.root.to_owned(),
+        target: TargetPlace::Tree(order.snapshot.root.to_owned()),
         work,
         tool_config: workplace.tool_config.clone(),
         rules: workplace.rules.clone(),
@@ -173,7 +173,9 @@ fn prepare(
     let invocation = invocation.map_err(|error| match error {
         // Not the tool's doing: it would start on fewer.
         InvocationError::TooManyFiles { .. } => (FailureReason::TargetUnreadable, error.to_string()),
-        InvocationError::NotAbsolute { .. } => ours(error.to_string()),
+        InvocationError::NotAbsolute { .. }
+        | InvocationError::Native { .. }
+        | InvocationError::NoValue { .. } => ours(error.to_string()),
     })?;
     let sandbox = confine::sandbox(manifest, workplace, &program, &places);
     let mut command = Command::new(program.path, scratch.path());
@@ -246,7 +248,9 @@ fn read_report(
     report_file: Option<&Path>,
 ) -> Result<Report, UnreadableReport> {
     let limit = order.manifest.limits.output_bytes.min(REPORT_BYTES_MAX);
-    let source = &order.manifest.report;
+    let Some(source) = order.manifest.program().map(|program| &program.report) else {
+        return Ok(Report::default());
+    };
     let stdout = match source.from {
         Stream::Stdout => read_stream(&ended.stdout, "standard output", limit)?,
         Stream::Stderr | Stream::File => Vec::new(),

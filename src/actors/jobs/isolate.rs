@@ -34,7 +34,7 @@ impl Calls {
     /// Fulfils the order of a run.
     pub(super) async fn fulfil(&self, order: &Order) -> Executed {
         let limit = order.manifest.limits.wall;
-        if order.manifest.run.call_per_file {
+        if order.manifest.program().is_some_and(|program| program.call_per_file) {
             return self.each(order, limit).await;
         }
         let (first, ended_by) = self.call(order.clone(), limit).await;
@@ -83,7 +83,8 @@ impl Calls {
         if let Err(cancelled) = self.search(&mut search, |files| bisect::patience(limit, files, of)).await {
             return cancelled;
         }
-        if order.manifest.run.across_files && search.found.statements > 1 {
+        let across_files = order.manifest.program().is_some_and(|program| program.across_files);
+        if across_files && search.found.statements > 1 {
             return self.all_heard(search, limit).await;
         }
         search.result()

@@ -28,8 +28,11 @@ impl Planned {
         let state = if self.applies() {
             RunState::Waiting
         } else {
-            let reads = self.manifest.applies.files.join(", ");
-            let outcome = Outcome::NotApplicable { why: format!("no file of the target matches {reads}") };
+            let why = match self.manifest.files() {
+                Some(files) => format!("no file of the target matches {}", files.files.join(", ")),
+                None => "it looks at running web applications, not at files".to_owned(),
+            };
+            let outcome = Outcome::NotApplicable { why };
             RunState::Ended(Ended { outcome, coverage: Coverage::default(), elapsed_ms: 0 })
         };
         RunView { id: self.run, tool: self.manifest.name.clone(), tool_version: None, state }

@@ -186,7 +186,7 @@ pub fn tools_answer(
     let tools = catalogue.iter().map(|manifest| ToolAnswer {
         name: manifest.name.0.clone(),
         summary: manifest.summary.clone(),
-        reads: manifest.applies.files.clone(),
+        reads: manifest.files().map(|files| files.files.clone()).unwrap_or_default(),
         version: manifest.version.pinned.clone(),
         installed: is_installed(manifest),
         network: manifest.network,

@@ -11,8 +11,11 @@ use crate::cli::exit::Exit;
 use crate::cli::terminal::Terminal;
 use crate::tools::manifest::Manifest;
 
+/// `asked`: whether these tools were asked for by name, so that a program of the distribution that is not there is a
+/// failure, not a note.
 pub async fn run(
     tools: &[&Manifest],
+    asked: bool,
     setup: Setup,
     terminal: Terminal,
     cancel: CancellationToken,
@@ -32,7 +35,8 @@ pub async fn run(
         terminal.complain(&failure(tool, error));
     }
     terminal.result(&summary(&done, &tools_dir, started.elapsed()))?;
-    let failed = done.iter().any(|done| done.outcome.is_err());
+    let counts = |done: &Done| done.outcome.as_ref().is_err_and(|error| asked || !is_of_system(error));
+    let failed = done.iter().any(counts);
     Ok(if failed { Exit::Failed } else { Exit::Clean })
 }
 
@@ -78,6 +82,11 @@ async fn watch(
     done
 }
 
+/// Nothing that an installation can do: a person who installs everything may do without.
+const fn is_of_system(error: &InstallError) -> bool {
+    matches!(error, InstallError::NotOnMachine { .. })
+}
+
 fn failures(done: &[Done]) -> impl Iterator<Item = (&str, &InstallError)> {
     let failed = |done: &'_ Done| done.outcome.is_err();
     done.iter()
@@ -95,9 +104,9 @@ fn failure(subject: &str, error: &InstallError) -> String {
     text
 }
 
-/// `6 tools installed, 2 were there, 0 failed: 1.1 GB in DIR, 31 s`
+/// `6 installed, 2 already there, 1 failed, 1 left to the distribution; 1.1 GB in DIR, 31 s`
 fn summary(done: &[Done], tools_dir: &str, elapsed: Duration) -> String {
-    let (mut new, mut old, mut failed, mut total) = (0, 0, 0, 0);
+    let (mut new, mut old, mut left, mut failed, mut total) = (0, 0, 0, 0, 0);
     for done in done {
         match &done.outcome {
             Ok(Outcome::Installed { bytes }) => {
@@ -108,11 +117,13 @@ fn summary(done: &[Done], tools_dir: &str, elapsed: Duration) -> String {
                 old += 1;
                 total += bytes;
             }
+            Err(error) if is_of_system(error) => left += 1,
             Err(_) => failed += 1,
         }
     }
-    let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+    let some = |count: u32, what: &str| if count == 0 { String::new() } else { format!(", {count} {what}") };
+    let (failed, left) = (some(failed, "failed"), some(left, "left to the distribution"));
     let size = human_bytes(total);
     let time = elapsed.as_secs_f64();
-    format!("{new} installed, {old} already there{failed}; {size} in {tools_dir}, {time:.1} s")
+    format!("{new} installed, {old} already there{failed}{left}; {size} in {tools_dir}, {time:.1} s")
 }

@@ -10,7 +10,7 @@ use crate::actors::installer::{Installed, NotInstalled};
 use crate::cli::exit::Exit;
 use crate::cli::terminal::Terminal;
 use crate::tools::catalogue::Catalogue;
-use crate::tools::manifest::Manifest;
+use crate::tools::manifest::{Intrusion, Manifest};
 
 /// Globs shown before "and N more".
 const GLOBS_SHOWN: usize = 4;
@@ -19,11 +19,16 @@ const GLOBS_SHOWN: usize = 4;
 struct Row<'a> {
     name: &'a str,
     version: &'a str,
-    /// `installed`, `missing`, `outdated`, `broken` or `no_recipe`.
+    /// `installed`, `missing`, `outdated`, `broken`, `no_recipe`, `built_in` or `image`.
     state: &'static str,
     network: bool,
     summary: &'a str,
+    /// `tree` or `web`.
+    target: &'static str,
     files: &'a [String],
+    /// What it does to a running target: `passive`, `active` or `load`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intrusion: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     program: Option<String>,
 }
@@ -49,6 +54,8 @@ fn row<'a>(tool: &'a Manifest, tools_dir: &Path) -> Row<'a> {
         name: &tool.name.0,
         version: &tool.version.pinned,
         state: match &found {
+            _ if tool.native().is_some() => "built_in",
+            _ if tool.image().is_some() => "image",
             Ok(_) => "installed",
             Err(NotInstalled::Missing { .. } | NotInstalled::NotBrought { .. }) => "missing",
             Err(NotInstalled::Outdated { .. }) => "outdated",
@@ -57,7 +64,9 @@ fn row<'a>(tool: &'a Manifest, tools_dir: &Path) -> Row<'a> {
         },
         network: tool.network,
         summary: &tool.summary,
-        files: &tool.applies.files,
+        target: if tool.is_for_web() { "web" } else { "tree" },
+        intrusion: tool.intrusion().map(Intrusion::word),
+        files: tool.files().map(|files| files.files.as_slice()).unwrap_or_default(),
         program: found.ok().map(|program| program.path.display().to_string()),
     }
 }
@@ -65,13 +74,16 @@ fn row<'a>(tool: &'a Manifest, tools_dir: &Path) -> Row<'a> {
 fn shown(rows: &[Row<'_>], terminal: Terminal) -> String {
     let mut table = table::new(terminal, &["tool", "version", "state", "reads", "what it does"]);
     for row in rows {
-        let color = if row.state == "installed" { Color::Green } else { Color::Yellow };
-        let network = if row.network { " (needs the network)" } else { "" };
+        let is_ready = matches!(row.state, "installed" | "built_in");
+        let color = if is_ready { Color::Green } else { Color::Yellow };
+        // Every tool for running targets does.
+        let network = if row.network && row.intrusion.is_none() { " (needs the network)" } else { "" };
+        let reads = row.intrusion.map_or_else(|| globs(row.files), |how| format!("running web apps, {how}"));
         table.add_row([
             Cell::new(row.name),
             Cell::new(row.version),
             table::word(row.state, color),
-            Cell::new(globs(row.files)),
+            Cell::new(reads),
             Cell::new(format!("{}{network}", row.summary)),
         ]);
     }

@@ -30,6 +30,8 @@ pub struct Output<'a> {
 /// What a parser works with.
 pub(super) struct Input<'a> {
     pub manifest: &'a Manifest,
+    /// As in [`crate::tools::manifest::ReportSource`].
+    pub canary: Option<&'a str>,
     pub report: &'a [u8],
     pub output: &'a Output<'a>,
 }
@@ -37,8 +39,7 @@ pub(super) struct Input<'a> {
 impl Input<'_> {
     /// The planted file of a tool that names no file it read.
     pub(super) fn canary(&self) -> Option<PathBuf> {
-        let name = self.manifest.report.canary.as_ref()?;
-        Some(self.output.tool_config.join(&self.manifest.name.0).join(name))
+        Some(self.output.tool_config.join(&self.manifest.name.0).join(self.canary?))
     }
 
     /// Standard error as text; what is not UTF-8 is replaced.
@@ -52,14 +53,18 @@ impl Input<'_> {
 /// # Errors
 /// The report is empty, too large, cut short, not of its format, or says that the tool did not do its work.
 pub fn parse(manifest: &Manifest, output: &Output<'_>) -> Result<Report, UnreadableReport> {
-    let report = match manifest.report.from {
+    let Some(program) = manifest.program() else {
+        return Err(unreadable(FailureReason::Internal, format!("{} writes no report", manifest.name)));
+    };
+    let report = match program.report.from {
         Stream::Stdout => Some(output.stdout),
         Stream::Stderr => Some(output.stderr),
         Stream::File => output.report_file,
     };
-    let input = Input { manifest, report: report.unwrap_or_default(), output };
+    let canary = program.report.canary.as_deref();
+    let input = Input { manifest, canary, report: report.unwrap_or_default(), output };
     refuse_too_large(&input)?;
-    let parser = match manifest.report.format {
+    let parser = match program.report.format {
         Format::Sarif => sarif::parse,
         Format::Bandit => bandit::parse,
         Format::DetectSecrets => detect_secrets::parse,

@@ -16,7 +16,8 @@ fn manifest() -> Manifest {
         .replace("MEDIUM = \"medium\"", "warning = \"medium\"")
         .replace("LOW = \"low\"", "note = \"low\"");
     let manifest = read::manifest("own.toml", &text).expect("it is right");
-    assert_eq!(manifest.report.format, Format::Sarif);
+    let program = manifest.program().expect("it is a program");
+    assert_eq!(program.report.format, Format::Sarif);
     manifest
 }
 
