@@ -21,6 +21,7 @@ pub mod journal;
 pub mod pressure;
 pub mod breakers;
 pub mod docker;
+pub mod zap;
 pub mod jobs;
 pub mod handles;
 pub mod session;

@@ -32,3 +32,4 @@ pub mod supervision;
 pub mod tree;
 pub mod scope;
 pub mod web;
+pub mod zap;
