@@ -15,6 +15,7 @@ use super::mailbox::Slot;
 use super::pressure::Pressure;
 use super::session::sarif::LastExport;
 use super::store::Store;
+use crate::domain::scope::Lists;
 use crate::domain::supervision::Kind;
 use crate::domain::tree::TreeNode;
 use crate::protocol::api::ToolsAnswer;
@@ -38,8 +39,10 @@ pub struct Handles {
     /// What is in a target now.
     pub looks: Slot<LooksMessage>,
     pub store: Store,
-    /// What may be examined.
+    /// Which directories may be examined.
     pub targets: Arc<Roots>,
+    /// What may be touched on a network.
+    pub lists: Arc<Lists>,
     pub catalogue: Arc<Catalogue>,
     pub deadlines: Deadlines,
     pub exports: Arc<LastExport>,
@@ -71,6 +74,7 @@ impl Handles {
             looks: Slot::new(),
             store: Store::new(Slot::new()),
             targets: Arc::new(Roots::new(&[], Path::new("/nonexistent"))),
+            lists: Arc::default(),
             catalogue: Arc::default(),
             deadlines: Deadlines { default_s: 60, max_s: 60 },
             exports: Arc::default(),

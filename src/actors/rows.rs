@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::breakers::{BreakersArguments, BreakersServer};
 use super::data_dir::DataDir;
 use super::docker::{DockerArguments, DockerServer, Places};
+use super::egress::Resolver;
 use super::gateway::sessions;
 use super::gateway::settings::Settings;
 use super::gateway::token::{Token, Tokens};
@@ -22,6 +23,7 @@ use super::installer::Installed;
 use super::jobs::execute::Workplace;
 use super::jobs::job::Shop;
 use super::jobs::looks::{Looks, LooksArguments};
+use super::jobs::site::Sites;
 use super::jobs::target::Roots;
 use super::jobs::{Jobs, JobsArguments, RunningJobs, snapshot};
 use super::notify::{Notify, NotifyArguments, Parts, ServiceManager};
@@ -35,6 +37,7 @@ use crate::domain::breaker::{Dependency, Rules};
 use crate::domain::container::{Identity, Policy as ContainerPolicy};
 use crate::domain::pressure::{Level, Watermarks};
 use crate::domain::rescue::Tries;
+use crate::domain::scope::Lists;
 use crate::domain::slots::Weight;
 use crate::domain::supervision::Kind;
 use crate::domain::tree::TreeNode;
@@ -220,10 +223,16 @@ impl Plan<'_> {
             }),
             store: self.told_store(),
             breakers: self.doors.breakers.clone(),
+            sites: Sites { resolver: Resolver::system(), lists: Arc::new(self.lists()) },
             snapshots: self.data.snapshots(),
             snapshot_limits: self.snapshot_limits(),
             policy: self.policy.clone(),
         }
+    }
+
+    fn lists(&self) -> Lists {
+        let targets = &self.config.targets;
+        Lists { hosts: targets.hosts.clone(), active: targets.active.clone() }
     }
 
     pub(super) fn tree(&self) -> Source<TreeNode> {
@@ -268,6 +277,7 @@ impl Plan<'_> {
             looks: self.doors.looks.clone(),
             store: Store::new(self.doors.store.clone()),
             targets: Arc::new(Roots::new(self.roots, self.data.root())),
+            lists: Arc::new(self.lists()),
             catalogue: Arc::clone(&self.catalogue),
             deadlines: deadlines(&self.config.jobs),
             exports: Arc::default(),

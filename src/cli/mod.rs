@@ -25,6 +25,7 @@ mod show;
 
 mod serve;
 mod session;
+mod target;
 mod scan;
 mod job;
 mod history;

@@ -108,9 +108,9 @@ async fn dispatch(command: Command, loaded: Loaded, terminal: Terminal) -> Resul
         }
         Command::Serve(_) => serve::run(&loaded).await,
         Command::Scan(command) => {
-            let target = command.target()?;
+            let target = command.named()?;
             let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
-            let mut session = Session::open(&loaded.config, target.clone()).await?;
+            let mut session = Session::open(&loaded.config, &target, command.web.active).await?;
             let done = scan::run(&command, &target, &mut session.link, &mut shutdown, terminal).await;
             session.close(&mut shutdown, terminal).await;
             done

@@ -1,7 +1,4 @@
-//! `proctor scan PATH`: the whole way, from a directory to an exit code.
-
-use std::io;
-use std::path::{Path, PathBuf};
+//! `proctor scan TARGET`: the whole way, from a target to an exit code.
 
 use clap::Args;
 
@@ -10,6 +7,7 @@ use super::follow::{follow, is_ended};
 use super::link::Link;
 use super::run::CommandError;
 use super::show::{self, Filter, Output};
+use super::target::{Named, WebOptions};
 use super::terminal::Terminal;
 use super::text::parse_seconds;
 use crate::actors::random;
@@ -23,16 +21,21 @@ Examples:
   proctor scan . --fail-on high -q                 for CI: results only, exit code 1 from high upwards
   proctor scan . --format sarif --output out.sarif  for code scanning
   proctor scan . --key $CI_JOB_ID                  a retried CI step gets the job of the first try
+  proctor scan http://localhost:5000               look at a running application; attack nothing
+  proctor scan --app examples/shop --active        build it, start it, attack it, remove it
 
 Ctrl-C cancels the job and shows what was found until then; a second one leaves at once.
 The exit codes are listed by `proctor --help`.";
 
-/// Examine a source tree and show what was found
+/// Examine a source tree, a running application or an app to be started, and show what was found
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ScanCommand {
-    /// Directory to examine
-    pub path: PathBuf,
+    /// Directory or URL to examine
+    #[arg(required_unless_present = "app")]
+    pub target: Option<String>,
+    #[command(flatten)]
+    pub web: WebOptions,
     /// Tools to run, separated by commas [default: every tool that applies]
     #[arg(long, value_delimiter = ',', value_name = "TOOLS")]
     pub tools: Vec<String>,
@@ -53,27 +56,21 @@ pub struct ScanCommand {
 }
 
 impl ScanCommand {
-    /// The directory as the daemon must be told it: absolute, and links followed, since the daemon has a working
-    /// directory of its own.
-    pub fn target(&self) -> Result<PathBuf, CommandError> {
-        let bad = |source: io::Error| CommandError::Path { path: self.path.clone(), source };
-        let target = self.path.canonicalize().map_err(bad)?;
-        match target.is_dir() {
-            true => Ok(target),
-            false => Err(bad(io::ErrorKind::NotADirectory.into())),
-        }
+    /// What is to be examined.
+    pub fn named(&self) -> Result<Named, CommandError> {
+        self.web.named(self.target.as_deref())
     }
 }
 
 pub async fn run(
     command: &ScanCommand,
-    target: &Path,
+    target: &Named,
     link: &mut Link,
     shutdown: &mut Shutdown,
     terminal: Terminal,
 ) -> Result<Exit, CommandError> {
     let job = submit(command, target, link, terminal).await?;
-    terminal.note(&format!("scanning {} as job {}", target.display(), job.job));
+    terminal.note(&format!("scanning {} as job {}", target.name(), job.job));
     let job = follow(link, job, shutdown, terminal).await?;
     if !is_ended(&job) {
         terminal.note(&format!("left; the job goes on: `proctor status --wait {}`", job.job));
@@ -87,17 +84,11 @@ pub async fn run(
 /// Under a key of its own, so that a submission whose answer was lost with the connection is found again, not repeated.
 async fn submit(
     command: &ScanCommand,
-    target: &Path,
+    target: &Named,
     link: &mut Link,
     terminal: Terminal,
 ) -> Result<JobAnswer, CommandError> {
-    let Some(path) = target.to_str() else {
-        let source =
-            io::Error::new(io::ErrorKind::InvalidInput, "its name is not Unicode, which JSON cannot carry");
-        return Err(CommandError::Path { path: target.to_owned(), source });
-    };
     let arguments = ScanArguments {
-        path: Some(path.to_owned()),
         tools: command.tools.clone(),
         // The answer is the job, at once: its progress is followed by looking at it.
         wait_s: Some(0),
@@ -107,6 +98,7 @@ async fn submit(
         attached: false,
         ..ScanArguments::default()
     };
+    let arguments = command.web.fill(target, arguments)?;
     let mut lost = |error: &_| terminal.note(&format!("{error}; trying again"));
     link.call("scan", &arguments, &mut lost).await.map_err(CommandError::Submission)
 }

@@ -65,7 +65,7 @@ pub async fn run(loaded: &Loaded) -> Result<Exit, CommandError> {
     let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
     let here = std::env::current_dir()?;
     let manager = ServiceManager::from_environment(|name| std::env::var_os(name))?;
-    let daemon = start(config, here.clone(), manager, Some(Meter::detect())).await?;
+    let daemon = start(config, vec![here.clone()], manager, Some(Meter::detect())).await?;
     let roots = match config.targets.roots.as_slice() {
         [] => std::slice::from_ref(&here),
         roots => roots,
@@ -103,7 +103,7 @@ async fn report_sandbox(mode: SandboxMode) {
 /// becomes the tools, and what they orphan becomes ours, so that nothing of a run can get away.
 pub async fn start(
     config: &Config,
-    root: PathBuf,
+    roots: Vec<PathBuf>,
     manager: Option<ServiceManager>,
     meter: Option<Meter>,
 ) -> Result<Daemon, StartFailed> {
@@ -111,7 +111,7 @@ pub async fn start(
         tracing::warn!(%error, "orphans of tools go to init; they are still found and ended");
     }
     let shim = shim::program().expect("`main` names this binary before it does anything else");
-    Daemon::start(config, Surroundings { roots: vec![root], shim, manager, meter }).await
+    Daemon::start(config, Surroundings { roots, shim, manager, meter }).await
 }
 
 /// Ends the daemon within `budget`, and listens for who cannot wait that long.

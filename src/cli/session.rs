@@ -1,7 +1,6 @@
 //! What `proctor scan` works with: a connection to the running daemon, or to one of its own when none runs. Either way
 //! it speaks MCP over WebSocket, so that there is one way for a scan to go.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::client::{Client, ClientError};
@@ -9,9 +8,11 @@ use super::daemon::{self, ReachError};
 use super::link::Link;
 use super::run::CommandError;
 use super::serve;
+use super::target::Named;
 use super::terminal::Terminal;
 use crate::actors::root::Daemon;
 use crate::config::Config;
+use crate::domain::scope::{AllowList, Place};
 use crate::shutdown::Shutdown;
 
 /// A connection, and the daemon behind it if it is ours.
@@ -23,14 +24,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects. A daemon of our own may examine `target` unless the configuration names roots.
-    pub async fn open(config: &Config, target: PathBuf) -> Result<Self, CommandError> {
+    /// Connects. A daemon of our own may examine `target` unless the configuration names roots or hosts: who types a command
+    /// is the operator of that daemon.
+    pub async fn open(config: &Config, target: &Named, active: bool) -> Result<Self, CommandError> {
         let patience = config.jobs.deadline_max;
         match Link::to_running(config.daemon.data_dir.clone()).await {
             Ok(link) => Ok(Self { link, own: None, patience }),
             // Nobody there, or a daemon that died and whose number another process has now.
             Err(ReachError::NotRunning { .. } | ReachError::Client(ClientError::Unreachable { .. })) => {
-                let (client, daemon) = embed(config, target).await?;
+                let (client, daemon) = embed(config, target, active).await?;
                 Ok(Self { link: Link::to_own(client), own: Some(daemon), patience })
             }
             Err(other) => Err(other.into()),
@@ -47,12 +49,31 @@ impl Session {
     }
 }
 
-async fn embed(config: &Config, target: PathBuf) -> Result<(Client, Daemon), CommandError> {
+async fn embed(config: &Config, target: &Named, active: bool) -> Result<(Client, Daemon), CommandError> {
     let mut config = config.clone();
     // Any free port: the usual one may be another daemon's, on another data directory.
     config.gateway.listen = ([127, 0, 0, 1], 0).into();
-    let daemon = serve::start(&config, target, None, None).await?;
+    if let Named::Url(url) = target {
+        allow(&mut config, url, active);
+    }
+    let daemon = serve::start(&config, target.root().into_iter().collect(), None, None).await?;
     let token = daemon::read_token(&daemon.token_file())?;
     let client = Client::connect(daemon.address(), &token).await?;
     Ok((client, daemon))
+}
+
+/// Lets a daemon of our own touch what was typed, where the configuration names no host itself. An address that only the
+/// name's owner chooses (a private one behind a public name) still has to be listed.
+fn allow(config: &mut Config, url: &str, active: bool) {
+    let targets = &mut config.targets;
+    // What is no URL is refused with its reason by the daemon.
+    let Ok(place) = Place::parse(url) else { return };
+    if !targets.hosts.is_empty() || !targets.active.is_empty() {
+        return;
+    }
+    let typed = AllowList::parse(&[place.authority.to_string()]).unwrap_or_default();
+    match active {
+        true => targets.active = typed,
+        false => targets.hosts = typed,
+    }
 }

@@ -4,8 +4,8 @@
 //! A spec has no field for what proctor never grants (privileges, host namespaces, devices): what somebody's file asks of
 //! that kind is a [`Demand`], which the policy refuses by name.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -11,8 +11,10 @@ use std::sync::LazyLock;
 
 use proctor::domain::finding::Finding;
 use proctor::domain::outcome::{Coverage, Outcome};
+use proctor::domain::target::Load;
 use proctor::domain::verdict::{Ending, Evidence, Verdict, verdict};
 use proctor::tools::catalogue::Catalogue;
+use proctor::tools::invocation::TargetPlace;
 use proctor::tools::manifest::{Format, Manifest};
 use proctor::tools::parse::{Output, parse};
 use proptest::prelude::*;
@@ -104,7 +106,8 @@ impl Run {
                 stderr: &self.stderr,
                 report_file: None,
                 exit_code: self.exit_code,
-                target_root: &self.target,
+                target: &TargetPlace::Tree(self.target.clone()),
+                load: &Load::default(),
                 tool_config: &self.tool_config,
                 expected: &self.expected,
             },

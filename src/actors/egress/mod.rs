@@ -2,7 +2,7 @@
 //! then (`domain/scope.rs`), whoever asks and whatever a page, a redirect or a name server says later.
 //!
 //! Reading order: [`resolve`] (names to addresses), [`connect`] (to pinned addresses), [`tls`], [`fetch`] (our own client),
-//! [`gate`] (the proxy for tools that bring their own).
+//! [`gate`] (the proxy for tools that bring their own), [`site`] (a target that was judged).
 
 pub mod resolve;
 pub mod connect;
@@ -10,8 +10,10 @@ mod patient;
 pub mod tls;
 pub mod fetch;
 pub mod gate;
+pub mod site;
 
 pub use fetch::{Ask, FetchError, Fetcher, Limits};
 pub use gate::{Gate, Traffic};
 pub use resolve::Resolver;
+pub use site::{Site, Unreachable};
 pub use tls::Tls;

@@ -9,17 +9,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::execute::{self, Executed, Finished, Order, Workplace};
 use super::job::JobMessage;
+use super::reading;
 use super::run_slot::RunSlot;
+use super::site::Sites;
+use super::task::Task;
 use crate::actors::mailbox::Address;
 use crate::domain::adaptive;
 use crate::domain::deadline::{EndedBy, Remainder};
-use crate::domain::ids::RunId;
+use crate::domain::ids::{JobId, RunId};
 use crate::domain::job::RunState;
 use crate::domain::outcome::{FailureReason, Outcome};
 
 /// What every call of one run works with.
 pub(super) struct Calls {
+    /// The job.
+    pub of: JobId,
     pub workplace: Arc<Workplace>,
+    pub sites: Sites,
     /// The job's end, whatever happens.
     pub deadline: Instant,
     pub cancel: CancellationToken,
@@ -37,19 +43,28 @@ pub(super) struct Progress {
 
 impl Progress {
     /// May be lost: the newest state follows.
-    fn moved(&self, to: RunState) {
+    pub(super) fn moved(&self, to: RunState) {
         let tool_version = Some(self.tool_version.clone());
         drop(self.job.try_send(JobMessage::RunMoved { run: self.run, to, tool_version }));
     }
 }
 
 impl Calls {
+    /// Does the work of a run.
+    pub(super) async fn perform(&self, task: &Task) -> Executed {
+        match task {
+            Task::Tree(order) => self.fulfil(order).await,
+            Task::Site(order) => self.look(order).await,
+        }
+    }
+
     /// One call that may take `limit` of its own: its process, then its report. Over by the deadline, whatever hangs.
     pub(super) async fn call(&self, order: Order, limit: Duration) -> (Executed, EndedBy) {
         let left = Remainder::of(self.deadline.saturating_duration_since(Instant::now()));
         let stages = left.divide(limit, self.workplace.grace);
         self.progress.moved(RunState::Running);
-        let process = execute::run_tool(&order, &self.workplace, stages, self.cancel.clone());
+        let call = order.call();
+        let process = execute::run_tool(&call, &self.workplace, stages, self.cancel.clone());
         // A process that hangs in the kernel outlives SIGKILL. Dropped, it is buried in the background.
         let Ok(finished) = timeout_at(self.deadline, process).await else {
             let detail = "the tool was killed and is not gone: it hangs in the kernel";
@@ -66,36 +81,47 @@ impl Calls {
         let elapsed = finished.elapsed();
         let (of_call, workplace, slot) = (order.clone(), Arc::clone(&self.workplace), Arc::clone(&self.slot));
         let judged = within(self.deadline, move || {
-            let executed = execute::judge(&of_call, &workplace, finished);
+            let executed = reading::judge(&of_call, &workplace, finished);
             drop(slot);
             executed
         });
-        let (reason, detail, ended_by) = match judged.await {
+        let undone = match judged.await {
             Ok(executed) => return (executed, ended_by),
-            Err(Undone::Late) => {
-                let detail = "the job's time was over before the report of this tool was read to its end";
-                (FailureReason::TimedOut, detail, EndedBy::Deadline)
-            }
-            Err(Undone::Panicked(panic)) => {
-                tracing::error!(run = %self.progress.run, panic, "reading a report failed");
-                (FailureReason::Internal, "proctor failed while it read the report of this tool", ended_by)
-            }
+            Err(undone) => undone,
         };
+        let ended_by = if undone == Undone::Late { EndedBy::Deadline } else { ended_by };
+        let (reason, detail) = undone.told(&self.progress);
         (Executed { elapsed, ..Executed::nothing_read(&order, Outcome::failed(reason, detail)) }, ended_by)
     }
 }
 
 /// Why blocking work gave nothing.
 #[derive(Debug, PartialEq, Eq)]
-enum Undone {
+pub(super) enum Undone {
     Late,
     Panicked(String),
+}
+
+impl Undone {
+    /// As the failure of a run; a defect of ours is logged, too.
+    pub(super) fn told(&self, of: &Progress) -> (FailureReason, &'static str) {
+        match self {
+            Self::Late => (
+                FailureReason::TimedOut,
+                "the job's time was over before the report of this tool was read to its end",
+            ),
+            Self::Panicked(panic) => {
+                tracing::error!(run = %of.run, panic, "reading a report failed");
+                (FailureReason::Internal, "proctor failed while it read the report of this tool")
+            }
+        }
+    }
 }
 
 /// Waits for blocking work until `deadline` and no longer. A parser is CPU-bound, and a panic in it must be its run's
 /// failure alone: both are had on a blocking thread. One that is late goes on unseen to its own end, which comes: what
 /// it reads is bounded. `work` holds the run's slot, so that no more of them pile up than runs may run.
-async fn within<T: Send + 'static>(
+pub(super) async fn within<T: Send + 'static>(
     deadline: Instant,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Undone> {

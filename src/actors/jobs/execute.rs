@@ -1,11 +1,9 @@
-//! One run from command line to verdict: start the tool, read what it left, decide what that proves. No actor and no
-//! state; [`super::run`] owns the run and tells the others.
+//! One call of a program, from command line to end. No actor and no state; [`super::run`] owns the run and tells the others,
+//! [`super::reading`] reads what the program left.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,25 +12,14 @@ use tokio_util::sync::CancellationToken;
 use super::confine;
 use super::snapshot::Snapshot;
 use crate::actors::installer::{Installed, Program};
-use crate::actors::process::{self, Captured, Command, How, MemoryLimit, Obstacle, Spill, Survey};
+use crate::actors::process::{self, Command, How, MemoryLimit, Obstacle, Survey};
 use crate::config::SandboxMode;
 use crate::domain::deadline::Stages;
-use crate::domain::finding::clean_text;
-use crate::domain::fingerprint::{self, Stamped};
+use crate::domain::fingerprint::Stamped;
 use crate::domain::outcome::{Coverage, FailureReason, Outcome};
-use crate::domain::verdict::{Ending, Evidence, Report, UnreadableReport, Verdict, verdict};
+use crate::domain::verdict::Ending;
 use crate::tools::invocation::{InvocationError, Places, TargetPlace};
-use crate::tools::manifest::{Manifest, Stream};
-use crate::tools::parse::{self, Output};
-
-/// Bytes of standard error kept with a failure: the cause is in the last lines, and an answer must stay readable.
-const STDERR_TAIL_BYTES: usize = 2 * 1024;
-
-/// Bytes of a report that is read, whatever a tool may write: a parser holds it whole and as much again as what it makes
-/// of it, while other runs do the same.
-const REPORT_BYTES_MAX: u64 = 64 << 20;
-/// Bytes of a log that is read beside a report: a line for each file of a large target.
-const LOG_BYTES_MAX: u64 = 16 << 20;
+use crate::tools::manifest::Manifest;
 
 /// Where runs find what they share; absolute paths under the data directory.
 #[derive(Debug, Clone)]
@@ -69,6 +56,28 @@ pub struct Order {
     pub is_part: bool,
 }
 
+/// One call of a program.
+#[derive(Debug, Clone)]
+pub struct Call<'a> {
+    pub manifest: &'a Arc<Manifest>,
+    pub target: TargetPlace,
+    /// The files that are its business; empty for what runs.
+    pub files: &'a BTreeSet<String>,
+    /// As in [`Order`].
+    pub is_part: bool,
+}
+
+impl Order {
+    pub fn call(&self) -> Call<'_> {
+        Call {
+            manifest: &self.manifest,
+            target: TargetPlace::Tree(self.snapshot.root.to_owned()),
+            files: &self.expected,
+            is_part: self.is_part,
+        }
+    }
+}
+
 /// What came of an order.
 #[derive(Debug)]
 pub struct Executed {
@@ -81,6 +90,19 @@ pub struct Executed {
 }
 
 impl Executed {
+    /// Nothing was done.
+    pub const fn nothing(outcome: Outcome) -> Self {
+        let coverage = Coverage {
+            expected: 0,
+            examined: 0,
+            missed: 0,
+            gaps: Vec::new(),
+            work: None,
+            degraded: Vec::new(),
+        };
+        Self { outcome, coverage, findings: Vec::new(), elapsed: Duration::ZERO }
+    }
+
     /// Nothing can be said about the files expected.
     pub fn nothing_read(order: &Order, outcome: Outcome) -> Self {
         let expected = u32::try_from(order.expected.len()).unwrap_or(u32::MAX);
@@ -92,19 +114,19 @@ impl Executed {
 /// A tool that is over, before anybody read its report.
 #[derive(Debug)]
 pub struct Finished {
-    ending: Ending,
+    pub(super) ending: Ending,
     /// `None` when nothing ran.
-    output: Option<process::Ended>,
-    report_file: Option<PathBuf>,
+    pub(super) output: Option<process::Ended>,
+    pub(super) report_file: Option<PathBuf>,
     elapsed: Duration,
     /// The run's directory; removed with it.
-    scratch: Option<tempfile::TempDir>,
+    _scratch: Option<tempfile::TempDir>,
 }
 
 impl Finished {
     fn not_started(reason: FailureReason, detail: String, advice: Option<String>) -> Self {
         let ending = Ending::NotStarted { reason, detail, advice };
-        Self { ending, output: None, report_file: None, elapsed: Duration::ZERO, scratch: None }
+        Self { ending, output: None, report_file: None, elapsed: Duration::ZERO, _scratch: None }
     }
 
     /// Wall time of the process.
@@ -115,18 +137,18 @@ impl Finished {
 
 /// Runs the tool within its stages. Dropping the future kills it.
 pub async fn run_tool(
-    order: &Order,
+    call: &Call<'_>,
     workplace: &Workplace,
     stages: Stages,
     cancel: CancellationToken,
 ) -> Finished {
-    let manifest = &order.manifest;
+    let manifest = call.manifest;
     let program = match Installed::locate(manifest, &workplace.tools) {
         Ok(program) => program,
         // The text says what to do.
         Err(missing) => return Finished::not_started(FailureReason::ToolMissing, missing.to_string(), None),
     };
-    let prepared = prepare(order, workplace, program, stages);
+    let prepared = prepare(call, workplace, program, stages);
     let (command, report_file, scratch) = match prepared {
         Ok(prepared) => prepared,
         Err((reason, detail)) => return Finished::not_started(reason, detail, None),
@@ -135,20 +157,20 @@ pub async fn run_tool(
     if ended.stuck {
         tracing::error!(tool = %manifest.name, "a process of the tool survives SIGKILL: it hangs in the kernel");
     }
-    let ending = ending(&ended, order, workplace, stages.run);
+    let ending = ending(&ended, manifest, workplace, stages.run);
     let elapsed = ended.elapsed;
-    Finished { ending, output: Some(ended), report_file, elapsed, scratch: Some(scratch) }
+    Finished { ending, output: Some(ended), report_file, elapsed, _scratch: Some(scratch) }
 }
 
 type Prepared = (Command, Option<PathBuf>, tempfile::TempDir);
 
 fn prepare(
-    order: &Order,
+    call: &Call<'_>,
     workplace: &Workplace,
     program: Program,
     stages: Stages,
 ) -> Result<Prepared, (FailureReason, String)> {
-    let manifest = &order.manifest;
+    let manifest = call.manifest;
     let ours = |detail: String| (FailureReason::SpawnFailed, detail);
     let scratch = tempfile::Builder::new().prefix("run-").tempdir_in(&workplace.runs).map_err(|error| {
         ours(format!("cannot make a directory for the run in {}: {error}", workplace.runs.display()))
@@ -156,7 +178,7 @@ fn prepare(
     let work = scratch.path().join("work");
     std::fs::create_dir(&work).map_err(|error| ours(format!("cannot make {}: {error}", work.display())))?;
     let places = Places {
-        target: TargetPlace::Tree(order.snapshot.root.to_owned()),
+        target: call.target.clone(),
         work,
         tool_config: workplace.tool_config.clone(),
         rules: workplace.rules.clone(),
@@ -164,11 +186,11 @@ fn prepare(
         bin_dirs: program.bin_dirs.clone(),
     };
     let environment = |name: &str| -> Option<OsString> { std::env::var_os(name) };
-    let invocation = if order.is_part {
-        let part = manifest.invocation_for_files(&places, &order.expected, environment);
+    let invocation = if call.is_part {
+        let part = manifest.invocation_for_files(&places, call.files, environment);
         part.ok_or_else(|| ours(format!("{} cannot be run on a part of the files", manifest.name)))?
     } else {
-        manifest.invocation(&places, &order.expected, environment)
+        manifest.invocation(&places, call.files, environment)
     };
     let invocation = invocation.map_err(|error| match error {
         // Not the tool's doing: it would start on fewer.
@@ -191,8 +213,7 @@ fn prepare(
     Ok((command, invocation.report, scratch))
 }
 
-fn ending(ended: &process::Ended, order: &Order, workplace: &Workplace, wall: Duration) -> Ending {
-    let manifest = &order.manifest;
+fn ending(ended: &process::Ended, manifest: &Manifest, workplace: &Workplace, wall: Duration) -> Ending {
     match &ended.how {
         How::Exited(code) => Ending::Exited { code: *code, meaning: manifest.meaning(*code) },
         How::Signalled(_) if ended.memory_limit == MemoryLimit::Exceeded => {
@@ -214,107 +235,4 @@ fn ending(ended: &process::Ended, order: &Order, workplace: &Workplace, wall: Du
             Ending::NotStarted { reason, detail: detail.clone(), advice }
         }
     }
-}
-
-/// Reads the report and decides. Blocking and CPU-bound: call it where that is allowed.
-pub fn judge(order: &Order, workplace: &Workplace, finished: Finished) -> Executed {
-    let Finished { ending, output, report_file, elapsed, scratch } = finished;
-    let stderr_tail = output.as_ref().map(|ended| tail(&ended.stderr)).unwrap_or_default();
-    let report = match (&ending, output) {
-        (Ending::Exited { code, .. }, Some(ended)) => {
-            read_report(order, workplace, &ended, *code, report_file.as_deref())
-        }
-        // Every other ending makes no statement, so nobody looks at a report.
-        _ => Ok(Report::default()),
-    };
-    drop(scratch);
-    let expected = order.expected.clone();
-    let Verdict { outcome, coverage, findings } = verdict(Evidence { expected, ending, report, stderr_tail });
-    let findings = fingerprint::stamp(findings, |path| source(&order.snapshot, path));
-    Executed { outcome, coverage, findings, elapsed }
-}
-
-/// A file of the snapshot. The path comes from a tool's report: one that the snapshot does not list is not opened.
-fn source(snapshot: &Snapshot, path: &str) -> Option<Vec<u8>> {
-    snapshot.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
-    std::fs::read(snapshot.root.join(path)).ok()
-}
-
-fn read_report(
-    order: &Order,
-    workplace: &Workplace,
-    ended: &process::Ended,
-    exit_code: i32,
-    report_file: Option<&Path>,
-) -> Result<Report, UnreadableReport> {
-    let limit = order.manifest.limits.output_bytes.min(REPORT_BYTES_MAX);
-    let Some(source) = order.manifest.program().map(|program| &program.report) else {
-        return Ok(Report::default());
-    };
-    let stdout = match source.from {
-        Stream::Stdout => read_stream(&ended.stdout, "standard output", limit)?,
-        Stream::Stderr | Stream::File => Vec::new(),
-    };
-    let stderr = match source.from {
-        Stream::Stderr => read_stream(&ended.stderr, "standard error", limit)?,
-        // It says which files were not read: a part of it would make them look as if they were.
-        Stream::Stdout | Stream::File if source.format.reads_log() => {
-            read_stream(&ended.stderr, "standard error", limit.min(LOG_BYTES_MAX))?
-        }
-        // For people, of whom the end is enough.
-        Stream::Stdout | Stream::File => ended.stderr.tail.clone(),
-    };
-    let report_file = report_file.filter(|path| path.exists());
-    let report = report_file
-        .map(|path| read_bounded(path, limit).map_err(|error| unreadable("the report file", &error)))
-        .transpose()?;
-    parse::parse(
-        &order.manifest,
-        &Output {
-            stdout: &stdout,
-            stderr: &stderr,
-            report_file: report.as_deref(),
-            exit_code,
-            target_root: &order.snapshot.root,
-            tool_config: &workplace.tool_config,
-            expected: &order.expected,
-        },
-    )
-}
-
-fn read_stream(captured: &Captured, name: &str, limit: u64) -> Result<Vec<u8>, UnreadableReport> {
-    match &captured.spill {
-        Spill::Whole => read_bounded(&captured.path, limit).map_err(|error| unreadable(name, &error)),
-        Spill::OverQuota => Err(unreadable(name, &io::Error::other("it is longer than its quota"))),
-        Spill::Broken(detail) => Err(unreadable(name, &io::Error::other(detail.clone()))),
-    }
-}
-
-/// Looks at the length first: what is too large costs no memory.
-fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let mut bytes = Vec::new();
-    if length <= limit {
-        file.take(limit + 1).read_to_end(&mut bytes)?;
-    }
-    if length.max(bytes.len() as u64) > limit {
-        return Err(io::Error::other(format!("it has {length} bytes, more than the {limit} that are read")));
-    }
-    Ok(bytes)
-}
-
-fn unreadable(what: &str, error: &io::Error) -> UnreadableReport {
-    let detail = format!("cannot read {what} of the tool: {error}");
-    UnreadableReport { reason: FailureReason::UnreadableReport, detail }
-}
-
-fn tail(stderr: &Captured) -> String {
-    let text = String::from_utf8_lossy(&stderr.tail);
-    let mut start = text.len().saturating_sub(STDERR_TAIL_BYTES);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    let lines = text[start..].trim().lines().map(|line| clean_text(line, STDERR_TAIL_BYTES));
-    lines.collect::<Vec<_>>().join("\n")
 }

@@ -1,12 +1,14 @@
 //! One job, from its start to its end.
 //!
 //! ```text
-//! copying ──snapshot taken──► running ──last run ended──► over
-//!    └── unreadable, cancelled, too late, changed ──────────┘
+//! preparing ──snapshot taken, site ready──► running ──last run ended──► over
+//!     └── unreadable, unreachable, cancelled, too late, changed ──────────┘
 //! ```
+//! A tree is prepared by a copy of it; what runs, by its addresses, by a first answer and, if it is an app of ours, by its
+//! start.
 //! A job that was handed back begins here like any other. What ended in an earlier attempt stays as it is, and only the
 //! rest is run, on a copy with the very same content: were it another, the job would speak of two.
-//! Owns: the snapshot (shared with its runs, removed when the last of them lets go), the job's view (a watch channel:
+//! Owns: the snapshot or the site (shared with its runs, removed when the last of them lets go), the job's view (a watch channel:
 //! whoever looks sees the newest state, nobody is queued for), its list of open runs.
 //! Who speaks to it: its runs; cancel and deadline reach everything below it as a token and an instant.
 //! It renews its lease for as long as it answers its own messages.
@@ -20,11 +22,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::execute::{Order, Workplace};
+use super::execute::Workplace;
 use super::manager::JobsMessage;
-use super::plan::{Planned, plan, resume};
+use super::plan::{Ground, Planned, plan, resume};
 use super::run::{Run, RunArguments};
+use super::site::{self, Prepared, Sites, Unprepared};
 use super::snapshot::{self, Snapshot, SnapshotError};
+use super::task::{Subject, Task};
 use crate::actors::breakers::Breakers;
 use crate::actors::clock;
 use crate::actors::mailbox::{Address, Lane, Message};
@@ -36,7 +40,7 @@ use crate::domain::ids::{JobId, RunId};
 use crate::domain::job::{Ended, JobEvent, JobState, JobView, RunState};
 use crate::domain::lease::{Fence, renew_every};
 use crate::domain::outcome::{Coverage, FailureReason, GAPS_NAMED_MAX, Gap, Outcome};
-use crate::domain::target::Target;
+use crate::domain::target::{AppTarget, Target, WebTarget};
 use crate::faults;
 use crate::store::StoreError;
 use crate::tools::catalogue::Catalogue;
@@ -50,6 +54,8 @@ pub struct Shop {
     pub workplace: Arc<Workplace>,
     pub store: Store,
     pub breakers: Breakers,
+    /// How what runs is reached.
+    pub sites: Sites,
     pub snapshots: PathBuf,
     pub snapshot_limits: snapshot::Limits,
     /// What no snapshot holds.
@@ -75,7 +81,7 @@ pub struct JobParts {
 }
 
 pub enum JobMessage {
-    /// Begin to copy the target. Sent once, by the job to itself.
+    /// Begin to prepare the target. Sent once, by the job to itself.
     Begin,
     /// Say that the job is in good hands.
     Renew,
@@ -83,6 +89,8 @@ pub enum JobMessage {
     SnapshotTaken { result: Result<Snapshot, SnapshotError> },
     /// There will be no copy, and the copier cannot say why.
     CopyLost { detail: String },
+    /// What runs can be looked at, or it cannot.
+    SitePrepared { result: Result<Arc<Prepared>, Unprepared> },
     /// A run went on to a state that is not its end.
     RunMoved { run: RunId, to: RunState, tool_version: Option<String> },
     /// A run's result is stored.
@@ -99,6 +107,7 @@ impl Message for JobMessage {
             | Self::Renew
             | Self::SnapshotTaken { .. }
             | Self::CopyLost { .. }
+            | Self::SitePrepared { .. }
             | Self::RunEnded { .. }
             | Self::RunLost { .. } => Lane::Control,
         }
@@ -116,10 +125,10 @@ pub struct Job {
 }
 
 enum Stage {
-    Copying,
+    Preparing,
     Running {
         /// Kept for as long as a run may be started on it.
-        _snapshot: Arc<Snapshot>,
+        _subject: Subject,
     },
 }
 
@@ -146,7 +155,7 @@ impl Server for Job {
         context.post_first(JobMessage::Begin)?;
         context.send_after(renew_every(arguments.lease), JobMessage::Renew);
         let attempt = arguments.view.borrow().attempt + 1;
-        Ok(Self { arguments, attempt, runs, stage: Stage::Copying, _departure: departure })
+        Ok(Self { arguments, attempt, runs, stage: Stage::Preparing, _departure: departure })
     }
 
     async fn handle(&mut self, message: JobMessage, context: &Context<JobMessage>) -> Result<(), Stop> {
@@ -158,6 +167,7 @@ impl Server for Job {
             }
             JobMessage::SnapshotTaken { result } => self.snapshot_taken(result, context).await,
             JobMessage::CopyLost { detail } => self.target_unread(detail).await,
+            JobMessage::SitePrepared { result } => self.site_prepared(result, context).await,
             JobMessage::RunMoved { run, to, tool_version } => {
                 self.happened(JobEvent::RunMoved { run, to, tool_version }).await
             }
@@ -217,19 +227,33 @@ impl Job {
 
     async fn begin(&mut self, context: &Context<JobMessage>) -> Result<(), Stop> {
         self.record(self.attempt - 1, JobEvent::Started).await?;
-        let JobArguments { id, view, cancel, shop, .. } = &self.arguments;
-        let target = view.borrow().request.target.clone();
-        let Target::Tree(target) = target else {
-            let detail = "this daemon does not look at running targets yet";
-            return self.target_unread(detail.to_owned()).await;
-        };
+        let job = Arc::clone(&self.arguments.view.borrow());
+        match &job.request.target {
+            Target::Tree(path) => {
+                self.copy(PathBuf::from(path), context);
+                Ok(())
+            }
+            Target::Web(WebTarget { plan, .. }) | Target::App(AppTarget { plan, .. }) => {
+                // Its runs are known before it is: where nothing answers, each of them says so.
+                if job.runs.is_empty() {
+                    let planned = self.planned(&job, Ground::Site(plan.phase));
+                    self.happened(JobEvent::Planned { runs: planned.iter().map(Planned::view).collect() })
+                        .await?;
+                }
+                self.prepare_site(job, context);
+                Ok(())
+            }
+        }
+    }
+
+    /// The copy blocks. Its token is cancelled with this task, so that neither a deadline nor the job's death leaves a
+    /// copier behind.
+    fn copy(&self, target: PathBuf, context: &Context<JobMessage>) {
+        let JobArguments { id, cancel, shop, deadline, .. } = &self.arguments;
         // An earlier attempt may still hold its copy, or be about to remove it.
-        let (target, destination) =
-            (PathBuf::from(target), shop.snapshots.join(format!("{id}-{}", self.attempt)));
+        let destination = shop.snapshots.join(format!("{id}-{}", self.attempt));
         let (shop, cancel, address) = (Arc::clone(shop), cancel.child_token(), context.address().clone());
-        let deadline = self.arguments.deadline;
-        // The copy blocks. Its token is cancelled with this task, so that neither a deadline nor the job's death leaves a
-        // copier behind.
+        let deadline = *deadline;
         context.spawn(async move {
             let _abandon = cancel.clone().drop_guard();
             let copy =
@@ -245,7 +269,37 @@ impl Job {
             };
             drop(address.post(message));
         });
-        Ok(())
+    }
+
+    fn prepare_site(&self, job: Arc<JobView>, context: &Context<JobMessage>) {
+        let JobArguments { id, cancel, shop, deadline, .. } = &self.arguments;
+        let (shop, cancel, address) = (Arc::clone(shop), cancel.child_token(), context.address().clone());
+        let (id, deadline) = (*id, *deadline);
+        context.spawn(async move {
+            let intrusion = site::intrusion(&job.request, &shop.catalogue);
+            let result = site::prepare(&shop.sites, id, &job.request, intrusion, deadline, cancel).await;
+            drop(address.post(JobMessage::SitePrepared { result }));
+        });
+    }
+
+    async fn site_prepared(
+        &mut self,
+        result: Result<Arc<Prepared>, Unprepared>,
+        context: &Context<JobMessage>,
+    ) -> Result<(), Stop> {
+        let ground = match result {
+            Ok(ground) => ground,
+            Err(Unprepared::Cancelled) => {
+                return self.end(JobState::Cancelled, None, Outcome::Cancelled).await;
+            }
+            Err(Unprepared::Failed(failure)) => {
+                let error = Some(failure.detail.clone());
+                return self.end(JobState::Failed, error, Outcome::Failed(failure)).await;
+            }
+        };
+        let job = Arc::clone(&self.arguments.view.borrow());
+        let planned = self.resume(&job, Ground::Site(ground.site.plan.phase)).await?;
+        self.start_runs(planned, Subject::Site(ground), context).await
     }
 
     async fn snapshot_taken(
@@ -253,11 +307,23 @@ impl Job {
         result: Result<Snapshot, SnapshotError>,
         context: &Context<JobMessage>,
     ) -> Result<(), Stop> {
-        match result {
-            Ok(snapshot) => self.start_runs(Arc::new(snapshot), context).await,
-            Err(SnapshotError::Cancelled) => self.end(JobState::Cancelled, None, Outcome::Cancelled).await,
-            Err(error) => self.target_unread(error.to_string()).await,
+        let snapshot = match result {
+            Ok(snapshot) => snapshot,
+            Err(SnapshotError::Cancelled) => {
+                return self.end(JobState::Cancelled, None, Outcome::Cancelled).await;
+            }
+            Err(error) => return self.target_unread(error.to_string()).await,
+        };
+        let before = Arc::clone(&self.arguments.view.borrow());
+        if before.content_digest.as_ref().is_some_and(|digest| *digest != snapshot.digest) {
+            return self.target_changed().await;
         }
+        let files: Vec<&str> = snapshot.files.iter().map(|file| file.path.as_str()).collect();
+        let planned = match before.runs.is_empty() {
+            true => self.plan_files(&before, &snapshot, &files).await?,
+            false => self.resume(&before, Ground::Files(&files)).await?,
+        };
+        self.start_runs(planned, Subject::Tree(Arc::new(snapshot)), context).await
     }
 
     async fn target_unread(&mut self, detail: String) -> Result<(), Stop> {
@@ -267,38 +333,40 @@ impl Job {
 
     async fn start_runs(
         &mut self,
-        snapshot: Arc<Snapshot>,
+        planned: Vec<Planned>,
+        subject: Subject,
         context: &Context<JobMessage>,
     ) -> Result<(), Stop> {
-        let before = Arc::clone(&self.arguments.view.borrow());
-        if before.content_digest.as_ref().is_some_and(|digest| *digest != snapshot.digest) {
-            return self.target_changed().await;
-        }
-        let planned = match before.runs.is_empty() {
-            true => self.plan(&before, &snapshot).await?,
-            false => self.resume(&before, &snapshot).await?,
-        };
-        self.stage = Stage::Running { _snapshot: Arc::clone(&snapshot) };
-        for planned in planned.into_iter().filter(Planned::applies) {
-            self.start_run(planned, &snapshot, context).await;
+        self.stage = Stage::Running { _subject: subject.clone() };
+        for planned in planned {
+            let run = planned.run;
+            if let Some(task) = Task::of(planned, &subject) {
+                self.start_run(run, task, context).await;
+            }
         }
         self.end_if_over().await
     }
 
-    async fn plan(&self, job: &JobView, snapshot: &Snapshot) -> Result<Vec<Planned>, Stop> {
-        let JobArguments { shop, .. } = &self.arguments;
-        let files = snapshot.files.iter().map(|file| file.path.as_str());
+    fn planned(&self, job: &JobView, ground: Ground<'_>) -> Vec<Planned> {
         let fresh_id = || RunId::from_random(random::bytes());
-        let planned = plan(&shop.catalogue, &job.request.tools, files, fresh_id);
+        plan(&self.arguments.shop.catalogue, &job.request.tools, ground, fresh_id)
+    }
+
+    async fn plan_files(
+        &self,
+        job: &JobView,
+        snapshot: &Snapshot,
+        files: &[&str],
+    ) -> Result<Vec<Planned>, Stop> {
+        let planned = self.planned(job, Ground::Files(files));
         let left_out = left_out(snapshot, &planned);
         self.happened(JobEvent::SnapshotTaken { digest: snapshot.digest.clone(), left_out }).await?;
         self.happened(JobEvent::Planned { runs: planned.iter().map(Planned::view).collect() }).await?;
         Ok(planned)
     }
 
-    async fn resume(&self, job: &JobView, snapshot: &Snapshot) -> Result<Vec<Planned>, Stop> {
-        let files = snapshot.files.iter().map(|file| file.path.as_str());
-        let (planned, unknown) = resume(&self.arguments.shop.catalogue, &job.runs, files);
+    async fn resume(&self, job: &JobView, ground: Ground<'_>) -> Result<Vec<Planned>, Stop> {
+        let (planned, unknown) = resume(&self.arguments.shop.catalogue, &job.runs, ground);
         for run in unknown {
             let detail = "the daemon that took the job up again has no tool of that name";
             let outcome = Outcome::failed(FailureReason::ToolMissing, detail);
@@ -314,19 +382,19 @@ impl Job {
         self.end(JobState::Failed, Some(detail.to_owned()), outcome).await
     }
 
-    async fn start_run(&self, planned: Planned, snapshot: &Arc<Snapshot>, context: &Context<JobMessage>) {
+    async fn start_run(&self, run: RunId, task: Task, context: &Context<JobMessage>) {
         let JobArguments { id, deadline, cancel, shop, jobs, .. } = &self.arguments;
-        let Planned { run, manifest, expected } = planned;
         let arguments = RunArguments {
             id: *id,
             run,
             attempt: self.attempt,
-            order: Order { manifest, snapshot: Arc::clone(snapshot), expected, is_part: false },
+            task,
             deadline: *deadline,
             cancel: cancel.clone(),
             workplace: Arc::clone(&shop.workplace),
             store: shop.store.clone(),
             breakers: shop.breakers.clone(),
+            sites: shop.sites.clone(),
             job: context.address().clone(),
             jobs: jobs.clone(),
         };

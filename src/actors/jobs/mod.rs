@@ -11,18 +11,23 @@
 //! Who speaks to whom: sessions → manager (submit, watch, cancel); job → manager (renew, gone); run → manager (slot), run → job
 //! (moved, ended); everybody → store. Nobody waits for an answer from above while answering a question from above.
 //!
-//! Reading order: [`target`] (what may be examined), [`snapshot`] (what tools are shown), [`plan`] (who reads what),
-//! [`execute`] (one tool from command line to verdict), `confine` (what it may see and touch), `calls` (one call within its
-//! time), `isolate` (which calls a run makes), then the actors [`run`], [`job`], [`manager`].
+//! Reading order: [`target`] (what may be examined), [`snapshot`] and [`site`] (what tools are shown), [`plan`] and [`task`]
+//! (who looks at what), [`execute`] (one call of a program), `confine` (what it may see and touch), `reading` (what it left),
+//! `calls` (one call within its time), `isolate` (which calls a run on files makes), `look` (a run on what runs), then the
+//! actors [`run`], [`job`], [`manager`].
 
 pub mod target;
 pub mod snapshot;
+pub mod site;
 pub mod plan;
+pub mod task;
 pub mod execute;
 mod confine;
+mod reading;
 mod run_slot;
 mod calls;
 mod isolate;
+mod look;
 pub mod run;
 pub mod job;
 pub mod running;

@@ -16,10 +16,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::calls::{Calls, Progress};
-use super::execute::{Executed, Order, Workplace};
+use super::execute::{Executed, Workplace};
 use super::job::JobMessage;
 use super::manager::JobsMessage;
 use super::run_slot::RunSlot;
+use super::site::Sites;
+use super::task::Task;
 use crate::actors::breakers::{Breakers, Down};
 use crate::actors::mailbox::{Address, CallError, Message};
 use crate::actors::server::{Context, Server, StartError, Stop};
@@ -40,13 +42,14 @@ pub struct RunArguments {
     pub run: RunId,
     /// The attempt of the job that this run belongs to: what it writes counts only for that one.
     pub attempt: u32,
-    pub order: Order,
+    pub task: Task,
     /// The job's end, whatever happens.
     pub deadline: Instant,
     pub cancel: CancellationToken,
     pub workplace: Arc<Workplace>,
     pub store: Store,
     pub breakers: Breakers,
+    pub sites: Sites,
     pub job: Address<JobMessage>,
     pub jobs: Address<JobsMessage>,
 }
@@ -111,8 +114,7 @@ impl Server for Run {
 impl Run {
     async fn work(&mut self, context: &Context<RunMessage>) -> Result<(), Stop> {
         let executed = self.execute().await;
-        let executed =
-            executed.unwrap_or_else(|outcome| Executed::nothing_read(&self.arguments.order, outcome));
+        let executed = executed.unwrap_or_else(|outcome| self.arguments.task.nothing_done(outcome));
         if executed.outcome == Outcome::Cancelled && context.stopping().is_cancelled() {
             // Nobody asked for a cancel: its job is being taken down, and whoever does that says why.
             return Err(Stop::Shutdown);
@@ -121,7 +123,7 @@ impl Run {
     }
 
     async fn execute(&self) -> Result<Executed, Outcome> {
-        let RunArguments { order, cancel, breakers, .. } = &self.arguments;
+        let RunArguments { task, cancel, breakers, .. } = &self.arguments;
         let dependency = Dependency::Tool(self.tool().clone());
         let down = |down: Down| is_down(&dependency, down, Instant::now());
         // What is known to be down needs no place on the host.
@@ -134,18 +136,18 @@ impl Run {
             () = cancel.cancelled() => return Err(Outcome::Cancelled),
             pass = breakers.enter(&dependency) => pass.map_err(down)?,
         };
-        let executed = self.calls(slot).fulfil(order).await;
+        let executed = self.calls(slot).perform(task).await;
         pass.report(breaker::verdict(&executed.outcome));
         Ok(executed)
     }
 
     /// Waits for the host to have room. The wait ends with the job's deadline, so it is bounded.
     async fn slot(&self) -> Result<RunSlot, Outcome> {
-        let RunArguments { run, order, deadline, cancel, jobs, .. } = &self.arguments;
-        let weights = order.manifest.weights;
+        let RunArguments { run, task, deadline, cancel, jobs, .. } = &self.arguments;
+        let weights = task.manifest().weights;
         let memory_mib = u32::try_from(weights.memory_mb).unwrap_or(u32::MAX);
         let weight = Weight { cpu: weights.cpu, memory_mib };
-        let cost = u32::try_from(order.manifest.limits.wall.as_secs()).unwrap_or(u32::MAX);
+        let cost = u32::try_from(task.manifest().limits.wall.as_secs()).unwrap_or(u32::MAX);
         let patience = deadline.saturating_duration_since(Instant::now());
         let asked = jobs.call(
             |reply| JobsMessage::AskSlot { run: *run, tool: self.tool().clone(), weight, cost, reply },
@@ -159,15 +161,17 @@ impl Run {
     }
 
     fn calls(&self, slot: RunSlot) -> Calls {
-        let RunArguments { run, order, deadline, cancel, workplace, job, .. } = &self.arguments;
+        let RunArguments { id, run, task, deadline, cancel, workplace, sites, job, .. } = &self.arguments;
         Calls {
+            of: *id,
             workplace: Arc::clone(workplace),
+            sites: sites.clone(),
             deadline: *deadline,
             cancel: cancel.clone(),
             slot: Arc::new(slot),
             progress: Progress {
                 run: *run,
-                tool_version: order.manifest.version.pinned.clone(),
+                tool_version: task.manifest().version.pinned.clone(),
                 job: job.clone(),
             },
         }
@@ -192,7 +196,7 @@ impl Run {
     }
 
     fn tool(&self) -> &ToolName {
-        &self.arguments.order.manifest.name
+        &self.arguments.task.manifest().name
     }
 }
 

@@ -23,6 +23,8 @@ pub enum TargetRefused {
     Unreadable { path: String, source: io::Error },
     #[error("{path:?} is not a directory: name the directory that holds it")]
     NotADirectory { path: String },
+    #[error("{path:?} is not a file")]
+    NotAFile { path: String },
     #[error(
         "{path:?} is outside the allowed roots ({roots}): add its root to `targets.roots` and restart the daemon"
     )]
@@ -49,6 +51,27 @@ impl Roots {
     /// Resolves what a client wrote. Links are followed before the roots are asked, so that a link inside a root does
     /// not lead out of it. Touches the file system: call it where blocking is allowed.
     pub fn resolve(&self, path: &str) -> Result<Target, TargetRefused> {
+        let canonical = self.canonical(path)?;
+        if !canonical.is_dir() {
+            return Err(TargetRefused::NotADirectory { path: path.to_owned() });
+        }
+        if self.data_dir.starts_with(&canonical) {
+            let data_dir = self.data_dir.display().to_string();
+            return Err(TargetRefused::HoldsDataDirectory { path: path.to_owned(), data_dir });
+        }
+        Ok(Target(canonical))
+    }
+
+    /// The same for a file: its canonical path.
+    pub fn resolve_file(&self, path: &str) -> Result<PathBuf, TargetRefused> {
+        let canonical = self.canonical(path)?;
+        if !canonical.is_file() {
+            return Err(TargetRefused::NotAFile { path: path.to_owned() });
+        }
+        Ok(canonical)
+    }
+
+    fn canonical(&self, path: &str) -> Result<PathBuf, TargetRefused> {
         if !Path::new(path).is_absolute() {
             return Err(TargetRefused::Relative { path: path.to_owned() });
         }
@@ -58,14 +81,7 @@ impl Roots {
         if !self.roots.iter().any(|root| canonical.starts_with(root)) {
             return Err(TargetRefused::OutsideRoots { path: path.to_owned(), roots: self.listed() });
         }
-        if !canonical.is_dir() {
-            return Err(TargetRefused::NotADirectory { path: path.to_owned() });
-        }
-        if self.data_dir.starts_with(&canonical) {
-            let data_dir = self.data_dir.display().to_string();
-            return Err(TargetRefused::HoldsDataDirectory { path: path.to_owned(), data_dir });
-        }
-        Ok(Target(canonical))
+        Ok(canonical)
     }
 
     fn listed(&self) -> String {

@@ -18,6 +18,8 @@ pub enum Refused {
     NotListed { authority: Authority, host: String, key: &'static str, verb: &'static str },
     #[error("{authority} is at {address}, which is {class}: {advice}")]
     Address { authority: Authority, address: IpAddr, class: Class, advice: String },
+    #[error("{other} is not the app under test; its plan may name paths of the app only")]
+    NotTheApp { other: Authority },
     #[error("{host} has no address")]
     NoAddress { host: String },
     #[error("{host} cannot be looked up: {why}")]

@@ -146,7 +146,7 @@ impl<'a> Builder<'a> {
 
     /// Cleaned text; the snapshot's place on this machine is nobody's business.
     fn words(&self, text: &str, bytes_max: usize) -> String {
-        let text = without_root(text, self.input.output.target_root);
+        let text = without_root(text, self.input.output.root());
         clean_text(&text, bytes_max).trim().to_owned()
     }
 
@@ -157,14 +157,16 @@ impl<'a> Builder<'a> {
     }
 
     fn inner(&self, path: &str) -> Option<String> {
-        inner_path(path, self.input.output.target_root)
+        inner_path(path, self.input.output.root())
     }
 }
 
 /// `text` with the paths in it relative to the target.
 pub(super) fn without_root<'t>(text: &'t str, root: &Path) -> Cow<'t, str> {
     match root.to_str() {
-        Some(root) if text.contains(root) => Cow::Owned(text.replace(&format!("{root}/"), "")),
+        Some(root) if !root.is_empty() && text.contains(root) => {
+            Cow::Owned(text.replace(&format!("{root}/"), ""))
+        }
         _ => Cow::Borrowed(text),
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::domain::outcome::FailureReason;
+use crate::domain::target::Load;
 use crate::domain::verdict::{Report, UnreadableReport};
+use crate::tools::invocation::TargetPlace;
 use crate::tools::manifest::{Format, Manifest, Stream};
 
 use super::draft::{unreadable, without_root};
@@ -19,8 +21,10 @@ pub struct Output<'a> {
     /// The report file, if the manifest names one and it is there.
     pub report_file: Option<&'a [u8]>,
     pub exit_code: i32,
-    /// The snapshot's root, as the tool was given it.
-    pub target_root: &'a Path,
+    /// The target, as the tool was given it.
+    pub target: &'a TargetPlace,
+    /// What a load test is held against.
+    pub load: &'a Load,
     /// As in [`crate::tools::invocation::Places`].
     pub tool_config: &'a Path,
     /// The files that are the tool's business.
@@ -34,6 +38,13 @@ pub(super) struct Input<'a> {
     pub canary: Option<&'a str>,
     pub report: &'a [u8],
     pub output: &'a Output<'a>,
+}
+
+impl Output<'_> {
+    /// The snapshot's root; of what runs, no path at all, so that nothing lies below it.
+    pub(super) fn root(&self) -> &Path {
+        self.target.tree().unwrap_or(Path::new(""))
+    }
 }
 
 impl Input<'_> {
@@ -76,7 +87,7 @@ pub fn parse(manifest: &Manifest, output: &Output<'_>) -> Result<Report, Unreada
         Format::Vulture => vulture::parse,
     };
     parser(&input).map_err(|error| UnreadableReport {
-        detail: without_root(&error.detail, output.target_root).into_owned(),
+        detail: without_root(&error.detail, output.root()).into_owned(),
         ..error
     })
 }

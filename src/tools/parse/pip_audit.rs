@@ -152,7 +152,7 @@ fn requirements(input: &Input<'_>) -> Vec<Requirement> {
     let mut requirements = Vec::new();
     for path in input.output.expected {
         let mut text = String::new();
-        let file = File::open(input.output.target_root.join(path));
+        let file = File::open(input.output.root().join(path));
         let read = file.and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
         if read.is_err() {
             text = "?".to_owned(); // Not a requirement: the file becomes a gap.

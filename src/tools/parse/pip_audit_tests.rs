@@ -3,8 +3,10 @@ use std::fs;
 
 use crate::domain::ids::ToolName;
 use crate::domain::outcome::FailureReason;
+use crate::domain::target::Load;
 use crate::domain::verdict::{Examined, Report, UnreadableReport};
 use crate::tools::catalogue::Catalogue;
+use crate::tools::invocation::TargetPlace;
 use crate::tools::parse::{Output, parse};
 
 /// Reads `report` about the files of a target.
@@ -21,7 +23,8 @@ fn read(report: &str, files: &[(&str, &str)]) -> Result<Report, UnreadableReport
         stderr: b"",
         report_file: None,
         exit_code: 0,
-        target_root: target.path(),
+        target: &TargetPlace::Tree(target.path().to_owned()),
+        load: &Load::default(),
         tool_config: target.path(),
         expected: &expected,
     };

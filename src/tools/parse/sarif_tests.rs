@@ -3,7 +3,9 @@ use std::path::Path;
 
 use crate::domain::finding::Region;
 use crate::domain::severity::Severity;
+use crate::domain::target::Load;
 use crate::domain::verdict::{Examined, Report, UnreadableReport};
+use crate::tools::invocation::TargetPlace;
 use crate::tools::manifest::{Format, Manifest};
 use crate::tools::parse::{Output, parse};
 use crate::tools::read;
@@ -28,7 +30,8 @@ fn read_sarif(run: &str) -> Result<Report, UnreadableReport> {
         stderr: b"",
         report_file: None,
         exit_code: 0,
-        target_root: Path::new("/snapshots/1"),
+        target: &TargetPlace::Tree("/snapshots/1".into()),
+        load: &Load::default(),
         tool_config: Path::new("/data"),
         expected: &BTreeSet::new(),
     };

@@ -4,6 +4,7 @@ pub mod table;
 mod tools;
 pub mod jobs;
 pub mod submit;
+mod target;
 mod scan;
 mod job_status;
 mod job_cancel;

@@ -1,16 +1,19 @@
-//! `scan`: examine a source tree.
+//! `scan`: examine a source tree, a running web application, or an app that is started for it.
 
 use rmcp::model::ContentBlock;
 
 use super::jobs;
 use super::submit::{Wanted, submit};
+use super::target::{allowed, target};
+use crate::actors::jobs::site::intrusion;
 use crate::actors::session::call::{Call, CallContext, CallError, Hints};
 use crate::domain::dedup::payload;
 use crate::domain::ids::ToolName;
 use crate::domain::job::JobRequest;
+use crate::domain::target::Phase;
 use crate::protocol::api::{JobAnswer, ScanArguments};
-use crate::protocol::errors::WireError;
 use crate::store::keys::Key;
+use crate::tools::manifest::Intrusion as Does;
 
 /// Seconds a caller waits who does not say: a small tree is done by then, and no common client has given up.
 const WAIT_S_DEFAULT: u32 = 20;
@@ -19,14 +22,15 @@ pub struct Scan;
 
 impl Call for Scan {
     const NAME: &'static str = "scan";
-    const TITLE: &'static str = "Scan a source tree";
-    const DESCRIPTION: &'static str = "Examines a source tree with every static analyser that applies (or those in `tools`) and returns \
-        findings, worst first. Waits up to `wait_s` seconds; a scan that takes longer goes on, and its job id is returned: \
+    const TITLE: &'static str = "Scan a source tree, a URL or an app";
+    const DESCRIPTION: &'static str = "Examines one target with every tool that applies (or those in `tools`) and returns findings, worst \
+        first. `path`: a source tree, read from a copy; nothing in it is executed or changed. `url`: a running web application; \
+        `app`: one that is built and started for the scan, and removed after it. Of what runs, only pages are asked for, unless \
+        web.phase is `full` or `api`: these ATTACK it, may change or break it, and need the operator's leave (targets.active). Waits up to `wait_s` seconds; a scan that takes longer goes on, and its job id is returned: \
         then call job_status with that id. `conclusion` says what the result is worth: only `clean` means that \
         everything was looked at and nothing found; after `incomplete`, see `runs` for what failed. A request that equals \
-        one under way, on the same content, shares its result. The tree is read from a copy; nothing in it is executed or \
-        changed.";
-    const HINTS: Hints = Hints { read_only: true, destructive: false, idempotent: false, open_world: false };
+        one under way, on the same content, shares its result.";
+    const HINTS: Hints = Hints { read_only: false, destructive: true, idempotent: false, open_world: true };
     type Arguments = ScanArguments;
     type Answer = JobAnswer;
 
@@ -46,16 +50,7 @@ impl Call for Scan {
 }
 
 async fn request(arguments: &ScanArguments, context: &CallContext) -> Result<JobRequest, CallError> {
-    let targets = context.handles.targets.clone();
-    let path = arguments.path.clone().ok_or_else(|| CallError::argument("path", "is missing"))?;
-    let resolved = tokio::task::spawn_blocking(move || targets.resolve(&path)).await;
-    let target = resolved.map_err(|_| CallError::Wire(WireError::Internal))?;
-    let target = target.map_err(|error| CallError::argument("path", error.to_string()))?;
-    // A path that is not UTF-8 cannot have come in as JSON, but a link may lead to one.
-    let target = target
-        .path()
-        .to_str()
-        .ok_or_else(|| CallError::argument("path", "leads to a name that is not UTF-8"))?;
+    let target = target(arguments, context).await?;
     let deadlines = context.handles.deadlines;
     let deadline_s = arguments.deadline_s.unwrap_or(deadlines.default_s);
     if deadline_s > deadlines.max_s {
@@ -64,12 +59,28 @@ async fn request(arguments: &ScanArguments, context: &CallContext) -> Result<Job
             format!("at most {} seconds are allowed here", deadlines.max_s),
         ));
     }
-    Ok(JobRequest {
-        target: target.into(),
-        tools: tools(&arguments.tools, context)?,
-        deadline_s,
-        attached: arguments.attached,
-    })
+    let tools = tools(&arguments.tools, context)?;
+    if let Some(plan) = target.plan() {
+        check_phase(plan.phase, &tools, context)?;
+    }
+    let request = JobRequest { target, tools, deadline_s, attached: arguments.attached };
+    allowed(&request.target, intrusion(&request, &context.handles.catalogue), context)?;
+    Ok(request)
+}
+
+/// A tool that attacks is not run by the way.
+fn check_phase(phase: Phase, tools: &[ToolName], context: &CallContext) -> Result<(), CallError> {
+    let attacks = |name: &ToolName| {
+        let does = context.handles.catalogue.get(name).and_then(|manifest| manifest.intrusion());
+        does == Some(Does::Active)
+    };
+    match tools.iter().position(attacks) {
+        Some(attacker) if !phase.attacks() => {
+            let problem = "attacks, which the phase `baseline` does not: set web.phase to `full`";
+            Err(CallError::argument(format!("tools/{attacker}"), problem))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn tools(asked: &[String], context: &CallContext) -> Result<Vec<ToolName>, CallError> {
