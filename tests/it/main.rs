@@ -69,3 +69,6 @@ mod notify;
 mod poison;
 mod breaker;
 mod thrash;
+mod egress_world;
+mod gate;
+mod fetch;

@@ -205,6 +205,7 @@ fn client() -> http1::Builder {
     let mut client = http1::Builder::new();
     client
         .max_buf_size(HEADER_BYTES_MAX)
+        .max_header_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         // What browsers let pass is looked at, too.
         .allow_spaces_after_header_name_in_responses(true)

@@ -60,6 +60,7 @@ pub(super) async fn serve(socket: TcpStream, scope: Arc<Scope>, counts: Arc<Coun
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ)
         .max_buf_size(HEADER_BYTES_MAX)
+        .max_header_size(HEADER_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .half_close(true)
         .preserve_header_case(true)

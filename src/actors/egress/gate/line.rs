@@ -57,6 +57,7 @@ impl Line {
         let mut client = http1::Builder::new();
         client
             .max_buf_size(HEADER_BYTES_MAX)
+            .max_header_size(HEADER_BYTES_MAX)
             .max_headers(HEADERS_MAX)
             .preserve_header_case(true)
             .allow_spaces_after_header_name_in_responses(true)
