@@ -20,7 +20,7 @@ pub use problem::{Problem, Problems};
 pub use schema::MANUAL;
 pub use sections::{
     Config, Daemon, Docker, Gateway, Jobs, Log, LogFormat, Process, Pull, Retention, SandboxMode, Snapshot,
-    Storage, Targets,
+    Storage, Strength, Targets, Zap,
 };
 
 /// The file for all users, last in the search.

@@ -43,6 +43,7 @@ use super::space::ballast::make_room;
 use super::store::{Health, StoreMessage};
 use super::supervise::{Ended, Supervisor};
 use super::upkeep::limits;
+use super::zap::{self, Zap};
 use crate::config::Config;
 use crate::domain::container::Identity;
 use crate::domain::drain::Stages;
@@ -162,6 +163,11 @@ impl Daemon {
             token: &token,
             listener: Arc::new(listener),
             doors: &doors,
+            zap: Zap::new(
+                zap::Settings::of(&config.zap, &config.docker),
+                doors.docker.clone(),
+                doors.breakers.clone(),
+            ),
         };
         let root = boot(&plan, &doors).await?;
         data.announce(address)?;

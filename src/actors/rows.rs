@@ -31,6 +31,7 @@ use super::pressure::{Meter, Pressure, PressureActor, PressureArguments};
 use super::session::convert;
 use super::store::{Store, StoreArguments, StoreServer};
 use super::supervise::{Backoff, ChildSpec, Intensity, Strategy, Supervisor, SupervisorSlot, SupervisorSpec};
+use super::zap::{Zap, ZapArguments, ZapServer};
 use crate::config::{self, Config};
 use crate::domain::admission;
 use crate::domain::breaker::{Dependency, Rules};
@@ -71,6 +72,7 @@ pub(super) struct Plan<'a> {
     pub token: &'a Token,
     pub listener: Arc<TcpListener>,
     pub doors: &'a Doors,
+    pub zap: Zap,
 }
 
 impl Plan<'_> {
@@ -98,7 +100,7 @@ impl Plan<'_> {
     fn services(&self) -> ChildSpec {
         let watching = self.upkeep().into_iter().chain(self.pressure());
         let children: Vec<ChildSpec> =
-            watching.chain([self.looks(), self.breakers(), self.docker(), self.jobs()]).collect();
+            watching.chain([self.looks(), self.breakers(), self.docker(), self.zap(), self.jobs()]).collect();
         ChildSpec::supervisor("services", &SupervisorSlot::new(), move || {
             let services = SupervisorSpec::new("services", Strategy::OneForOne);
             children.iter().cloned().fold(services, SupervisorSpec::child)
@@ -139,6 +141,13 @@ impl Plan<'_> {
             journal: self.doors.journal.clone(),
         };
         ChildSpec::server_in::<DockerServer>("docker", self.doors.docker.slot(), move || arguments.clone())
+            .backoff(MANAGER_BACKOFF)
+    }
+
+    /// After the engine's actor, so that what its spares leave is still removed.
+    fn zap(&self) -> ChildSpec {
+        let arguments = ZapArguments { door: self.zap.clone(), docker: self.doors.docker.clone() };
+        ChildSpec::server_in::<ZapServer>("zap", self.zap.slot(), move || arguments.clone())
             .backoff(MANAGER_BACKOFF)
     }
 

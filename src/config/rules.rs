@@ -9,6 +9,7 @@ use toml::Value;
 
 use super::effective::Effective;
 use super::problem::Problem;
+use crate::domain::container::ImageName;
 use crate::domain::scope::AllowList;
 
 /// A limit that makes no sense above another one: (the smaller, the larger).
@@ -31,6 +32,7 @@ pub fn apply(effective: &mut Effective, environment: &BTreeMap<String, String>, 
     fill_directories(effective, environment, problems);
     check_roots(effective, problems);
     check_hosts(effective, problems);
+    check_zap(effective, problems);
     check_readable(effective, problems);
     check_listen(effective, problems);
     check_filter(effective, problems);
@@ -108,6 +110,19 @@ fn check_hosts(effective: &Effective, problems: &mut Vec<Problem>) {
     for key in ["targets.hosts", "targets.active"] {
         let bad = AllowList::parse(&effective.texts(key)).err().unwrap_or_default();
         problems.extend(bad.into_iter().map(|bad| effective.problem(key, bad.to_string())));
+    }
+}
+
+/// An image that can be asked for, and settings that ZAP will not take for something else.
+fn check_zap(effective: &Effective, problems: &mut Vec<Problem>) {
+    let image = effective.text("zap.image").to_owned();
+    if let Err(error) = image.parse::<ImageName>() {
+        problems.push(effective.problem("zap.image", error.to_string()));
+    }
+    for option in effective.texts("zap.options") {
+        if !option.split_once('=').is_some_and(|(key, _)| !key.trim().is_empty()) {
+            problems.push(effective.problem("zap.options", format!("{option:?} is no `key=value`")));
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub struct Config {
     pub process: Process,
     pub breakers: Breakers,
     pub docker: Docker,
+    pub zap: Zap,
     pub storage: Storage,
     pub retention: Retention,
     pub memory: Memory,
@@ -171,6 +172,42 @@ pub struct Docker {
 pub enum Pull {
     Missing,
     Never,
+}
+
+/// `[zap]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Zap {
+    pub image: String,
+    pub at_once: usize,
+    pub warm: usize,
+    pub memory_mib: u64,
+    /// Hundredths of a core.
+    pub cpu_percent: u32,
+    pub disk_mib: u64,
+    #[serde(rename = "ready_s", deserialize_with = "seconds")]
+    pub ready: Duration,
+    #[serde(rename = "spider_s", deserialize_with = "seconds")]
+    pub spider: Duration,
+    #[serde(rename = "passive_s", deserialize_with = "seconds")]
+    pub passive: Duration,
+    #[serde(rename = "active_s", deserialize_with = "seconds")]
+    pub active: Duration,
+    pub rule_minutes: u32,
+    #[serde(rename = "stuck_s", deserialize_with = "seconds")]
+    pub stuck: Duration,
+    pub strength: Strength,
+    pub options: Vec<String>,
+}
+
+/// How hard the active rules of ZAP try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Strength {
+    Low,
+    Medium,
+    High,
+    Insane,
 }
 
 /// `[storage]`

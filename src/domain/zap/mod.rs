@@ -3,7 +3,8 @@
 //! Reading order: [`answer`] (the shapes of its answers), [`pages`] (of the target, as ZAP
 //! saw them), [`alert`] (an alert becomes a finding), [`harvest`] (all of
 //! them, once each), [`phases`] (what is done, in which order, for how long), [`watch`] (when a part of it hangs, and what
-//! helps), [`log`] (what it says of itself), [`account`] (what was done, and what that proves), [`trouble`] (why not).
+//! helps), [`log`] (what it says of itself), [`account`] (what was done, and what that proves), [`trouble`] (why not),
+//! [`sitemap`] and [`login`] (what else is read of a target).
 
 pub mod answer;
 pub mod pages;
@@ -14,3 +15,5 @@ pub mod watch;
 pub mod log;
 pub mod account;
 pub mod trouble;
+pub mod sitemap;
+pub mod login;

@@ -1,0 +1,246 @@
+//! One ZAP: a container of its own on a network of its own, from which nothing leads out.
+//!
+//! ```text
+//! image ─▶ network ─▶ container ─▶ asked for its version ─answered─▶ ready ─▶ used once ─▶ dropped
+//!                                     ├─ it ended ──────────────▶ zap_unready
+//!                                     ├─ its time is over ──────▶ zap_unready
+//!                                     └─ it hangs up, again and again ▶ zap_refused
+//! ```
+//! Owns the container and the network by their guards: dropped, both are removed. Ready is what answers with our key to our
+//! address, never what an exit code or a health check says.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::client::{ApiKey, Client, ZapError};
+use super::settings::Settings;
+use crate::actors::docker::{Container, Engine, EngineError, Network};
+use crate::actors::random;
+use crate::domain::container::{
+    Attachment, ContainerSpec, ContainerState, HealthCheck, NetworkSpec, Owner, Purpose, Reach,
+};
+use crate::domain::outcome::FailureReason;
+use crate::domain::zap::log::{self, LogReading, Refusal};
+use crate::domain::zap::trouble::Trouble;
+
+/// Where ZAP listens in its container.
+const PORT: u16 = 8080;
+/// Between two questions whether it is up.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+/// How long it may hang up on us before that is its last word. While it starts it may take a connection too early.
+const REFUSED_FOR: Duration = Duration::from_secs(10);
+/// Java's own code when [`JAVA_OPTIONS`] ended it.
+const EXIT_OUT_OF_MEMORY: i64 = 3;
+/// Without this a ZAP out of memory goes on answering, with dead scanners.
+const JAVA_OPTIONS: (&str, &str) = ("JAVA_TOOL_OPTIONS", "-XX:+ExitOnOutOfMemoryError");
+
+/// A ZAP that answers. Dropped, it is gone.
+#[derive(Debug)]
+pub struct Instance {
+    // Before the network, which it is on.
+    container: Container,
+    network: Network,
+    client: Client,
+    key: ApiKey,
+    version: String,
+    secrets: Vec<String>,
+}
+
+/// For whom a ZAP is started.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    pub owner: Owner,
+    /// A header of each request to the hosts whose name holds the first text: its name, its value.
+    pub header: Option<(String, String, String)>,
+}
+
+impl Instance {
+    /// Starts a ZAP and waits until it answers.
+    pub async fn start(engine: &Engine, settings: &Settings, wish: &Wish) -> Result<Self, Trouble> {
+        engine
+            .image(&settings.image, settings.pull, &|line| tracing::info!("{line}"))
+            .await
+            .map_err(engine_trouble)?;
+        let spec = NetworkSpec { word: "zap".to_owned(), owner: wish.owner, reach: Reach::Internal };
+        let network = engine.network(&spec).await.map_err(engine_trouble)?;
+        let key = ApiKey::from_random(random::bytes());
+        let spec = spec_of(settings, wish, &network, &key);
+        let container = engine.start(&spec).await.map_err(engine_trouble)?;
+        let address = container.address().ok_or_else(|| unready("its container has no address"))?;
+        let client = Client::new(SocketAddr::new(address, PORT), key.clone());
+        let secrets = wish.header.iter().map(|(_, _, value)| value.clone()).collect();
+        let mut instance = Self { container, network, client, key, version: String::new(), secrets };
+        instance.version = instance.ready(settings.ready).await?;
+        Ok(instance)
+    }
+
+    async fn ready(&self, patience: Duration) -> Result<String, Trouble> {
+        let deadline = Instant::now() + patience;
+        tokio::select! {
+            biased;
+            state = self.container.ended() => Err(self.ended_early(state).await),
+            answered = timeout_at(deadline, self.first_answer()) => match answered {
+                Ok(answered) => answered,
+                Err(_) => {
+                    let detail = format!("it did not answer within {} s of its start", patience.as_secs());
+                    Err(unready(detail).advise("see its log; a slow machine needs more (`zap.ready_s`)"))
+                }
+            },
+        }
+    }
+
+    async fn first_answer(&self) -> Result<String, Trouble> {
+        let mut refused_since = None;
+        loop {
+            match self.client.version().await {
+                Ok(version) => return Ok(version),
+                Err(ZapError::Refused { .. }) => {
+                    let since = *refused_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= REFUSED_FOR {
+                        return Err(self.refused().await);
+                    }
+                }
+                Err(error) if error.is_of_the_wire() => refused_since = None,
+                // It speaks, and not as ZAP does.
+                Err(error) => return Err(unready(error.to_string())),
+            }
+            sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// What hanging up means, if ZAP's own log says so.
+    pub async fn refused(&self) -> Trouble {
+        let why = match self.log().await.0.refusal {
+            Some(Refusal::Key) => "it does not take our API key; is `api.key` set in `zap.options`?",
+            Some(Refusal::Address) => "it does not permit our address; is `api.addrs` set in `zap.options`?",
+            None => "it hangs up without a word",
+        };
+        Trouble::new(FailureReason::ZapRefused, why)
+    }
+
+    async fn ended_early(&self, state: ContainerState) -> Trouble {
+        let trouble = self.died(state).await;
+        match trouble.reason {
+            FailureReason::ZapDied => unready(format!("it ended before it answered: {}", trouble.detail)),
+            _ => trouble,
+        }
+    }
+
+    /// What its end means.
+    pub async fn died(&self, state: ContainerState) -> Trouble {
+        let memory = |detail: String| {
+            Trouble::new(FailureReason::MemoryExceeded, detail).advise("give it more (`zap.memory_mib`)")
+        };
+        match state {
+            ContainerState::Exited(exit) if exit.oom_killed => {
+                memory("the kernel ended ZAP at its memory limit".to_owned())
+            }
+            ContainerState::Exited(exit)
+                if exit.code == EXIT_OUT_OF_MEMORY && self.log().await.0.out_of_memory =>
+            {
+                memory("ZAP ran out of memory within its heap".to_owned())
+            }
+            ContainerState::Exited(exit) => {
+                Trouble::new(FailureReason::ZapDied, format!("its container ended with code {}", exit.code))
+            }
+            ContainerState::Gone => Trouble::new(FailureReason::ZapDied, "its container was removed"),
+            other => Trouble::new(FailureReason::ZapDied, format!("its container is {other:?}")),
+        }
+    }
+
+    /// What its log says, and the log's end as it may be shown. Empty when it cannot be had.
+    pub async fn log(&self) -> (LogReading, String) {
+        let text = self.container.logs_since(0).await.map(|logs| logs.text).unwrap_or_default();
+        let mut secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+        secrets.push(self.key.reveal());
+        (LogReading::of(&text), log::tail(&text, &secrets))
+    }
+
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub const fn container(&self) -> &Container {
+        &self.container
+    }
+
+    /// Where to listen for it.
+    pub const fn gateway(&self) -> IpAddr {
+        self.network.gateway()
+    }
+
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether it is still there.
+    pub fn is_alive(&self) -> bool {
+        !self.container.state().borrow().is_over()
+    }
+
+    /// Removes it now, so that whoever waits for the end of a scan finds nothing left.
+    pub async fn remove(self) {
+        let Self { container, network, .. } = self;
+        for removed in [container.remove().await, network.remove().await] {
+            if let Err(error) = removed {
+                tracing::warn!(%error, "what is left of a ZAP is removed later");
+            }
+        }
+    }
+}
+
+fn unready(detail: impl Into<String>) -> Trouble {
+    Trouble::new(FailureReason::ZapUnready, detail)
+}
+
+/// What a failure of the engine means for whoever needs a ZAP.
+pub(super) fn engine_trouble(error: EngineError) -> Trouble {
+    let detail = error.to_string();
+    let reason = match error {
+        EngineError::Unavailable(_) | EngineError::Lost { .. } | EngineError::TimedOut { .. } => {
+            FailureReason::EngineUnavailable
+        }
+        EngineError::ImageMissing { .. } => FailureReason::ImageMissing,
+        EngineError::EndedAtOnce { oom_killed: true, .. } => FailureReason::MemoryExceeded,
+        _ => FailureReason::ZapUnready,
+    };
+    Trouble::new(reason, detail)
+}
+
+fn spec_of(settings: &Settings, wish: &Wish, network: &Network, key: &ApiKey) -> ContainerSpec {
+    let mut spec =
+        ContainerSpec::new("zap", Purpose::Scanner, settings.image.clone(), settings.container_limits());
+    spec.owner = wish.owner;
+    spec.command = Some(command(settings, network.gateway(), key));
+    spec.network = Some(Attachment { network: network.name().to_owned(), aliases: Vec::new() });
+    // The official image's asks on a fixed port every few seconds; we ask ourselves.
+    spec.healthcheck = Some(HealthCheck::Off);
+    spec.env.insert(JAVA_OPTIONS.0.to_owned(), JAVA_OPTIONS.1.to_owned());
+    if let Some((site, name, value)) = &wish.header {
+        let variables =
+            [("ZAP_AUTH_HEADER_SITE", site), ("ZAP_AUTH_HEADER", name), ("ZAP_AUTH_HEADER_VALUE", value)];
+        spec.env.extend(variables.map(|(key, value)| (key.to_owned(), value.clone())));
+    }
+    spec
+}
+
+/// ZAP takes its settings from left to right: those of the configuration come last, and win.
+fn command(settings: &Settings, gateway: IpAddr, key: &ApiKey) -> Vec<String> {
+    let mut words: Vec<String> =
+        ["zap.sh", "-daemon", "-silent", "-host", "0.0.0.0", "-port"].map(str::to_owned).into();
+    words.extend([PORT.to_string(), format!("-Xmx{}m", settings.heap_mib())]);
+    let ours = [
+        format!("api.key={}", key.reveal()),
+        // Both must be permitted: who calls, and the name it calls ZAP by.
+        format!("api.addrs.addr(0).name={gateway}"),
+        "api.addrs.addr(1).name=zap".to_owned(),
+        // For a crash of ZAP; ours is never started again, and the log is a second copy of all it sends.
+        "database.recoverylog=false".to_owned(),
+    ];
+    for option in ours.iter().chain(&settings.options) {
+        words.extend(["-config".to_owned(), option.clone()]);
+    }
+    words
+}

@@ -1,0 +1,16 @@
+//! One scan with one ZAP, from the target's first answer to the last alert.
+//!
+//! Reading order: [`attempt`] (what ends a scan), [`run`] (its stages), [`crawl`], [`passive`], [`active`] (the long ones),
+//! [`link`] (how ZAP is asked), [`watchdog`] (who else watches), [`login`].
+
+pub mod attempt;
+mod link;
+mod run;
+mod seeds;
+mod crawl;
+mod passive;
+mod active;
+mod watchdog;
+pub mod login;
+
+pub(super) use watchdog::probe;
