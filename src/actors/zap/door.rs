@@ -146,7 +146,7 @@ impl Zap {
         let engine = self.docker.engine().await.map_err(|unavailable| {
             Trouble::new(FailureReason::EngineUnavailable, unavailable.why).advise(unavailable.advice)
         })?;
-        let host = order.place.authority.host().to_owned();
+        let host = order.site.place.authority.host().to_owned();
         let header = credential.map(|credential| (host, credential.name.clone(), credential.value.clone()));
         let wish = Wish { owner: order.owner, header };
         Ok((Instance::start(&engine, &self.settings, &wish).await?, seat))

@@ -22,7 +22,7 @@ const USUAL_STRENGTH: &str = "MEDIUM";
 impl Run<'_> {
     /// Counts what there is to attack with, and says how hard.
     pub(super) async fn prepare_attack(&mut self) -> Result<(), Trouble> {
-        if !self.order.plan.phase.attacks() {
+        if !self.order.site.plan.phase.attacks() {
             return Ok(());
         }
         let rules = self.zap.ask(|zap| async move { zap.active_rules().await }).await?;
@@ -44,7 +44,7 @@ impl Run<'_> {
 
     pub(super) async fn attack(&mut self) -> Result<(), Trouble> {
         let end = self.end_of(Stage::Active);
-        let url = self.order.place.url.to_string();
+        let url = self.order.site.place.url.to_string();
         let begun = self.zap.once(self.zap.client().attack(&url, &self.context)).await?;
         let scan = begun.map_err(of_zap)?;
         let mut watch = ActiveWatch::new(self.settings.stuck, STOP_PATIENCE);

@@ -40,7 +40,7 @@ pub async fn attempt(
     instance: &Instance,
     credential: Option<&Credential>,
 ) -> Attempted {
-    let gate = match Gate::open(order.scope.clone(), instance.gateway()).await {
+    let gate = match Gate::open(order.site.scope.clone(), instance.gateway()).await {
         Ok(gate) => gate,
         Err(error) => return Attempted::failed(no_gate(instance, &error)),
     };

@@ -11,7 +11,7 @@ use crate::domain::zap::trouble::Trouble;
 impl Run<'_> {
     pub(super) async fn spider(&mut self) -> Result<(), Trouble> {
         let end = self.end_of(Stage::Spider);
-        let url = self.order.place.url.to_string();
+        let url = self.order.site.place.url.to_string();
         let scan = self.zap.once(self.zap.client().spider(&url)).await?.map_err(of_zap)?;
         loop {
             let percent = self.zap.ask(|zap| async move { zap.spider_status(scan).await }).await?;
@@ -38,7 +38,7 @@ impl Run<'_> {
     /// An add-on that is there and does not work (an image without a browser) costs what it would have found, no more.
     pub(super) async fn browse(&mut self) -> Result<(), Trouble> {
         let end = self.end_of(Stage::Browser);
-        let url = self.order.place.url.to_string();
+        let url = self.order.site.place.url.to_string();
         let scan = match self.zap.once(self.zap.client().client_spider(&url)).await? {
             Ok(scan) => scan,
             Err(error) => {

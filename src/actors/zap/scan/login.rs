@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hyper::Method;
 use regex::Regex;
 
-use crate::actors::egress::{Ask, FetchError};
+use crate::actors::egress::{Ask, FetchError, Fetcher, Limits};
 use crate::actors::zap::order::ZapOrder;
 use crate::domain::outcome::FailureReason;
 use crate::domain::scope::Place;
@@ -32,16 +32,18 @@ fn failed(detail: impl Into<String>) -> Trouble {
 
 /// Logs in, if the order says how.
 pub async fn log_in(order: &ZapOrder) -> Result<Option<Credential>, Trouble> {
-    match &order.plan.login {
+    match &order.site.plan.login {
         None => Ok(None),
         Some(Login::Header { name, value }) => {
             Ok(Some(Credential { name: name.clone(), value: value.clone(), shows: None }))
         }
         Some(Login::Form { url, fields, logged_in }) => {
-            let form = order.place.join(url).map_err(|error| failed(format!("the login's URL: {error}")))?;
+            let form =
+                order.site.place.join(url).map_err(|error| failed(format!("the login's URL: {error}")))?;
             let shows = Regex::new(logged_in)
                 .map_err(|error| failed(format!("`logged_in` is no regular expression: {error}")))?;
-            let mut visit = Visit { order, jar: Jar::default() };
+            let fetcher = order.site.fetcher(Limits::default()).await;
+            let mut visit = Visit { order, fetcher, jar: Jar::default() };
             let login = visit.get(form.clone()).await.map_err(|error| unanswered(&form, &error))?;
             if shows.is_match(&login.text()) {
                 let detail = format!("{} shows {logged_in:?} to somebody who is not logged in", form.url);
@@ -64,13 +66,14 @@ pub async fn still_holds(order: &ZapOrder, credential: &Credential) -> bool {
     let Some((place, shows)) = &credential.shows else { return true };
     let ask = Ask::get(place.clone()).with(&credential.name, &credential.value);
     let shows = Regex::new(shows);
-    let page = order.fetcher.fetch(ask).await;
+    let page = order.site.fetcher(Limits::default()).await.fetch(ask).await;
     page.is_ok_and(|page| shows.is_ok_and(|shows| shows.is_match(&page.text())))
 }
 
 /// One visitor with cookies.
 struct Visit<'a> {
     order: &'a ZapOrder,
+    fetcher: Fetcher,
     jar: Jar,
 }
 
@@ -84,7 +87,7 @@ impl Visit<'_> {
             Some(cookies) => ask.with("Cookie", &cookies),
             None => ask,
         };
-        let page = self.order.fetcher.fetch(ask).await?;
+        let page = self.fetcher.fetch(ask).await?;
         page.all("set-cookie").for_each(|cookie| self.jar.set(cookie));
         Ok(page)
     }
@@ -109,7 +112,7 @@ impl Visit<'_> {
 
     /// Somebody who is logged in sees it, on the page after the form or on the target's own.
     async fn prove(mut self, form: &Place, page: Page, shows: &Regex) -> Result<Option<Credential>, Trouble> {
-        let target = self.order.place.clone();
+        let target = self.order.site.place.clone();
         let after = Place::of(page.url.clone()).ok().filter(|_| shows.is_match(&page.text()));
         let proof = match after {
             // What answered the form itself cannot be asked for again.

@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
         (instance, gate): (&'a Instance, &'a Gate),
         work: &'a mut Work,
     ) -> Self {
-        work.account.phase = order.plan.phase;
+        work.account.phase = order.site.plan.phase;
         Self {
             order,
             settings,
@@ -72,7 +72,7 @@ impl<'a> Run<'a> {
             context: String::new(),
             passive_rules: Vec::new(),
             passive_watch: PassiveWatch::new(settings.stuck),
-            stages: stages(order.plan.phase, false),
+            stages: stages(order.site.plan.phase, false),
             next_harvest: Instant::now(),
         }
     }
@@ -106,10 +106,10 @@ impl<'a> Run<'a> {
         self.zap.ask(|zap| async move { zap.set_connection_timeout(TARGET_PATIENCE_S).await }).await?;
         let add_ons = self.zap.ask(|zap| async move { zap.add_ons().await }).await?;
         let has_browser = add_ons.iter().any(|add_on| add_on.id == BROWSER_ADD_ON);
-        self.stages = stages(self.order.plan.phase, has_browser);
+        self.stages = stages(self.order.site.plan.phase, has_browser);
         self.passive_rules = self.enabled_passive_rules().await?;
         self.prepare_attack().await?;
-        if self.order.plan.phase.attacks() {
+        if self.order.site.plan.phase.attacks() {
             return self.set_context().await;
         }
         if self.passive_rules.is_empty() {
@@ -121,8 +121,8 @@ impl<'a> Run<'a> {
     }
 
     async fn set_context(&mut self) -> Result<(), Trouble> {
-        let include = super::seeds::include(&self.order.place);
-        let exclude = super::seeds::exclude(&self.order.plan);
+        let include = super::seeds::include(&self.order.site.place);
+        let exclude = super::seeds::exclude(&self.order.site.plan);
         let made = self.zap.once(self.zap.client().new_context(&include, &exclude)).await?;
         self.context = made.map_err(|error| {
             let detail = format!("the target's scope could not be set: {error}");
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
     pub(super) fn end_of(&self, stage: Stage) -> Instant {
         let now = Instant::now();
         let left = self.order.deadline.saturating_duration_since(now);
-        now + self.settings.limits.of(stage, self.order.plan.phase, left)
+        now + self.settings.limits.of(stage, self.order.site.plan.phase, left)
     }
 
     /// Waits for the next look, and harvests when it is time.
@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
         loop {
             let start = self.work.harvest.next_start();
             let page = self.zap.ask(|zap| async move { zap.alerts(start, PAGE_ALERTS).await }).await?;
-            let scope = &self.order.scope;
+            let scope = &self.order.site.scope;
             let is_inside = |url: &str| super::seeds::is_inside(scope, url);
             for alert in &page {
                 self.work.harvest.take(alert, &self.order.tool, is_inside);

@@ -1,7 +1,7 @@
 //! Where a scan begins, and what it may touch: the target, the seeds, the patterns that are left out.
 
 use super::run::Run;
-use crate::actors::egress::Ask;
+use crate::actors::egress::{Ask, Limits};
 use crate::actors::zap::client::ZapError;
 use crate::domain::outcome::FailureReason;
 use crate::domain::scope::{Place, Scope};
@@ -36,7 +36,7 @@ pub(super) fn is_inside(scope: &Scope, url: &str) -> bool {
 
 impl Run<'_> {
     pub(super) async fn seed(&mut self) -> Result<(), Trouble> {
-        let target = self.order.place.clone();
+        let target = self.order.site.place.clone();
         self.visit(&target).await?;
         if self.work.pages.count() == 0 {
             let detail = format!("{} did not answer ZAP's first request", target.url);
@@ -63,15 +63,15 @@ impl Run<'_> {
     }
 
     async fn all_seeds(&mut self) -> Vec<Place> {
-        let plan = &self.order.plan.seeds;
+        let plan = &self.order.site.plan.seeds;
         let mut texts = plan.urls.clone();
         if plan.sitemap {
             texts.extend(self.sitemap().await);
         }
         let mut seeds = Vec::new();
         for text in &texts {
-            match self.order.place.join(text) {
-                Ok(place) if self.order.scope.addresses(&place.authority).is_some() => seeds.push(place),
+            match self.order.site.place.join(text) {
+                Ok(place) if self.order.site.scope.addresses(&place.authority).is_some() => seeds.push(place),
                 Ok(place) => self.work.account.degraded.push(format!("seed_outside: {}", place.url)),
                 Err(error) => self.work.account.degraded.push(format!("seed_unreadable: {error}")),
             }
@@ -86,8 +86,11 @@ impl Run<'_> {
 
     /// The URLs of the target's site map, which a crawl may never reach.
     async fn sitemap(&mut self) -> Vec<String> {
-        let fetched = match self.order.place.join("/sitemap.xml") {
-            Ok(place) => self.order.fetcher.fetch(Ask::get(place)).await.map_err(|error| error.to_string()),
+        let fetched = match self.order.site.place.join("/sitemap.xml") {
+            Ok(place) => {
+                let fetcher = self.order.site.fetcher(Limits::default()).await;
+                fetcher.fetch(Ask::get(place)).await.map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
         match fetched {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::actors::egress::{Ask, Gate, Traffic};
+use crate::actors::egress::{Gate, Traffic};
 use crate::actors::zap::instance::Instance;
 use crate::actors::zap::order::ZapOrder;
 use crate::actors::zap::settings::Settings;
@@ -16,10 +16,6 @@ use crate::domain::zap::trouble::Trouble;
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Between two looks at the disk, which the engine adds up file by file.
 const DISK_EVERY: Duration = Duration::from_secs(15);
-/// Own requests without an answer until the target is taken for lost: one may meet a restart.
-const PROBES: u32 = 3;
-const PROBE_PAUSE: Duration = Duration::from_secs(1);
-
 /// Ends when the scan has no business going on.
 pub(super) async fn watch(
     order: &ZapOrder,
@@ -56,16 +52,7 @@ fn has_turned_bad(before: &Traffic, now: &Traffic) -> bool {
 
 /// Asks the target itself. Any answer will do.
 pub(in crate::actors::zap) async fn probe(order: &ZapOrder, reason: FailureReason) -> Result<(), Trouble> {
-    let mut last = None;
-    for _ in 0..PROBES {
-        match order.fetcher.fetch(Ask::get(order.place.clone())).await {
-            Ok(_) => return Ok(()),
-            Err(error) => last = Some(error.to_string()),
-        }
-        sleep(PROBE_PAUSE).await;
-    }
-    let why = last.unwrap_or_default();
-    Err(Trouble::new(reason, format!("{} does not answer: {why}", order.place.url)))
+    order.site.probe().await.map_err(|unreachable| Trouble::new(reason, unreachable.to_string()))
 }
 
 /// An engine that cannot say it is no reason to stop.
