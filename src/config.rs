@@ -19,8 +19,8 @@ pub use effective::Effective;
 pub use problem::{Problem, Problems};
 pub use schema::MANUAL;
 pub use sections::{
-    Config, Daemon, Docker, Gateway, Jobs, Log, LogFormat, Process, Pull, Retention, SandboxMode, Snapshot,
-    Storage, Strength, Targets, Zap,
+    Apps, BuildNetwork, Config, Daemon, Docker, Gateway, Jobs, Log, LogFormat, Process, Pull, Retention,
+    SandboxMode, Snapshot, Storage, Strength, Targets, Zap,
 };
 
 /// The file for all users, last in the search.

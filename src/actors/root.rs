@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::apps::Apps;
 use super::breakers::Breakers;
 use super::data_dir::{DataDir, DataDirError};
 use super::docker::Docker;
@@ -89,6 +90,7 @@ pub(super) struct Doors {
     pub looks: Slot<LooksMessage>,
     pub breakers: Breakers,
     pub docker: Docker,
+    pub apps: Apps,
     pub gateway: Slot<GatewayMessage>,
     /// Whether the store's writes reach the disk.
     pub health: Health,

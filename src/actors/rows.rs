@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::breakers::{BreakersArguments, BreakersServer};
 use super::data_dir::DataDir;
-use super::docker::{DockerArguments, DockerServer, Places};
 use super::egress::Resolver;
 use super::gateway::sessions;
 use super::gateway::settings::Settings;
@@ -31,11 +30,11 @@ use super::pressure::{Meter, Pressure, PressureActor, PressureArguments};
 use super::session::convert;
 use super::store::{Store, StoreArguments, StoreServer};
 use super::supervise::{Backoff, ChildSpec, Intensity, Strategy, Supervisor, SupervisorSlot, SupervisorSpec};
-use super::zap::{Zap, ZapArguments, ZapServer};
+use super::zap::Zap;
 use crate::config::{self, Config};
 use crate::domain::admission;
 use crate::domain::breaker::{Dependency, Rules};
-use crate::domain::container::{Identity, Policy as ContainerPolicy};
+use crate::domain::container::Identity;
 use crate::domain::pressure::{Level, Watermarks};
 use crate::domain::rescue::Tries;
 use crate::domain::scope::Lists;
@@ -99,8 +98,8 @@ impl Plan<'_> {
 
     fn services(&self) -> ChildSpec {
         let watching = self.upkeep().into_iter().chain(self.pressure());
-        let children: Vec<ChildSpec> =
-            watching.chain([self.looks(), self.breakers(), self.docker(), self.zap(), self.jobs()]).collect();
+        let needed = [self.looks(), self.breakers(), self.docker(), self.apps(), self.zap()];
+        let children: Vec<ChildSpec> = watching.chain(needed).chain([self.jobs()]).collect();
         ChildSpec::supervisor("services", &SupervisorSlot::new(), move || {
             let services = SupervisorSpec::new("services", Strategy::OneForOne);
             children.iter().cloned().fold(services, SupervisorSpec::child)
@@ -123,32 +122,6 @@ impl Plan<'_> {
             arguments.clone()
         })
         .backoff(MANAGER_BACKOFF)
-    }
-
-    /// Before all who have containers, so that it is stopped after them.
-    fn docker(&self) -> ChildSpec {
-        let environment = ["DOCKER_HOST", "XDG_RUNTIME_DIR", "HOME"].into_iter();
-        let said =
-            environment.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect();
-        let arguments = DockerArguments {
-            door: self.doors.docker.clone(),
-            identity: self.identity,
-            policy: ContainerPolicy {
-                readable: canonical(self.roots),
-                writable: canonical(&[self.data.runs()]),
-            },
-            places: Places::of(&self.config.docker.host, &said, nix::unistd::getuid().as_raw()),
-            journal: self.doors.journal.clone(),
-        };
-        ChildSpec::server_in::<DockerServer>("docker", self.doors.docker.slot(), move || arguments.clone())
-            .backoff(MANAGER_BACKOFF)
-    }
-
-    /// After the engine's actor, so that what its spares leave is still removed.
-    fn zap(&self) -> ChildSpec {
-        let arguments = ZapArguments { door: self.zap.clone(), docker: self.doors.docker.clone() };
-        ChildSpec::server_in::<ZapServer>("zap", self.zap.slot(), move || arguments.clone())
-            .backoff(MANAGER_BACKOFF)
     }
 
     fn looks(&self) -> ChildSpec {
@@ -327,9 +300,4 @@ impl Plan<'_> {
 fn deadlines(jobs: &config::Jobs) -> Deadlines {
     let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(DEADLINE_S_FALLBACK);
     Deadlines { default_s: seconds(jobs.deadline), max_s: seconds(jobs.deadline_max) }
-}
-
-/// As the kernel sees them. What does not exist allows nothing.
-fn canonical(paths: &[PathBuf]) -> Vec<PathBuf> {
-    paths.iter().filter_map(|path| path.canonicalize().ok()).collect()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::config::ConfigCommand;
+use super::doctor::DoctorCommand;
 use super::exit::{Exit, TABLE};
 use super::history::{EventsCommand, JobsCommand};
 use super::job::{CancelCommand, ResultsCommand, StatusCommand};
@@ -24,6 +25,7 @@ Examples:
   proctor scan . --fail-on high -q   in CI: results only, exit code 1 from high upwards
   proctor tree --watch               the daemon's actors, live
   proctor mcp-config claude          what to put into an AI client's configuration
+  proctor doctor                     whether everything it needs is there, and what to do where it is not
   proctor tools install              the analysers, pinned, each in a folder of its own
   proctor config                     the configuration in force, and where each value comes from
 ";
@@ -68,6 +70,7 @@ pub enum Command {
     Token(TokenCommand),
     /// Show the configuration in force, check a file, or print the manual
     Config(ConfigCommand),
+    Doctor(DoctorCommand),
     /// Install the analysers, ask whether they work, or list them
     Tools(ToolsArgs),
 }

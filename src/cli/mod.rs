@@ -33,6 +33,7 @@ mod tree;
 mod stdio;
 mod mcp_config;
 mod token;
+mod doctor;
 mod config;
 
 #[cfg(test)]

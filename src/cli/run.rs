@@ -12,7 +12,7 @@ use super::session::Session;
 use super::stdio::{self, BridgeError};
 use super::terminal::Terminal;
 use super::tools::{self, ToolsError};
-use super::{client, config, history, job, mcp_config, scan, serve, token, tree};
+use super::{client, config, doctor, history, job, mcp_config, scan, serve, token, tree};
 use crate::actors::drain::BudgetSpent;
 use crate::actors::gateway::token_list::TokenListError;
 use crate::actors::notify::service::BadEnvironment;
@@ -101,6 +101,10 @@ async fn dispatch(command: Command, loaded: Loaded, terminal: Terminal) -> Resul
         Command::Tools(command) => {
             let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
             Ok(tools::run(&command, &loaded.config.daemon, terminal, &mut shutdown).await?)
+        }
+        Command::Doctor(command) => {
+            let mut shutdown = Shutdown::listen().map_err(CommandError::Signals)?;
+            Ok(doctor::run(&command, &loaded.config, terminal, &mut shutdown).await?)
         }
         Command::Token(command) => token::run(&command, data_dir, terminal),
         Command::McpConfig(command) => {

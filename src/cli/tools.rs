@@ -1,6 +1,6 @@
 //! `proctor tools`: puts the analysers on the machine, says whether they work, and names them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use crate::shutdown::Shutdown;
 use crate::tools::catalogue::Catalogue;
 use crate::tools::manifest::Manifest;
 
-mod doctor;
+pub(super) mod doctor;
 mod install;
 mod list;
 mod progress;
@@ -63,7 +63,7 @@ enum Action {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     #[default]
     Table,
     Json,
@@ -123,10 +123,7 @@ async fn act(
     terminal: Terminal,
     cancel: CancellationToken,
 ) -> Result<Exit, ToolsError> {
-    let catalogue = Catalogue::with_own(manifests_dir).map_err(|errors| {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        ToolsError::Catalogue(errors.join("; "))
-    })?;
+    let catalogue = read_catalogue(manifests_dir)?;
     let chosen = args.tools_dir.as_ref().unwrap_or(tools_dir);
     let absolute = std::path::absolute(chosen)
         .map_err(|error| ToolsError::Directory { path: chosen.clone(), reason: error.to_string() })?;
@@ -145,6 +142,13 @@ async fn act(
         }
         Action::List { format } => list::run(&catalogue, &absolute, *format, terminal),
     }
+}
+
+pub(super) fn read_catalogue(manifests_dir: &Path) -> Result<Catalogue, ToolsError> {
+    Catalogue::with_own(manifests_dir).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        ToolsError::Catalogue(errors.join("; "))
+    })
 }
 
 /// The tools of those names, each once, or all.

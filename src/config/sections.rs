@@ -23,6 +23,7 @@ pub struct Config {
     pub breakers: Breakers,
     pub docker: Docker,
     pub zap: Zap,
+    pub apps: Apps,
     pub storage: Storage,
     pub retention: Retention,
     pub memory: Memory,
@@ -208,6 +209,37 @@ pub enum Strength {
     Medium,
     High,
     Insane,
+}
+
+/// `[apps]`: applications under test
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apps {
+    pub running_max: usize,
+    /// Of each container.
+    pub memory_mib: u64,
+    /// Of one core, of each container.
+    pub cpu_percent: u32,
+    pub pids_max: u32,
+    /// Whether their network leads out of this machine.
+    pub outside: bool,
+    #[serde(rename = "build_s", deserialize_with = "seconds")]
+    pub build: Duration,
+    pub build_network: BuildNetwork,
+    pub context_bytes_max: u64,
+    #[serde(rename = "start_s", deserialize_with = "seconds")]
+    pub start: Duration,
+    #[serde(rename = "linger_s", deserialize_with = "seconds")]
+    pub linger: Duration,
+}
+
+/// What the commands of a build reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BuildNetwork {
+    /// What the engine gives: the machine's network, behind its address translation.
+    Default,
+    None,
 }
 
 /// `[storage]`

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub mod floor;
 pub mod image;
 pub mod labels;
 pub mod policy;

@@ -72,3 +72,7 @@ mod thrash;
 mod egress_world;
 mod gate;
 mod fetch;
+mod docker_world;
+mod docker;
+mod docker_engine;
+mod apps;

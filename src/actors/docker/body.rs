@@ -16,6 +16,8 @@ const LOG_FILES: &str = "2";
 /// Where a container's resolver sends questions about other names than those of its network: nowhere. The engine's own
 /// resolver asks from the machine's side, also for containers whose network leads nowhere.
 const NO_RESOLVER: &str = "127.0.0.1";
+/// What such a resolver cannot know is said soon: by itself it takes twenty seconds.
+const RESOLVER_OPTIONS: [&str; 2] = ["timeout:1", "attempts:1"];
 /// Nanoseconds of processor time in a thousandth of a core.
 const NANO_CPUS_PER_MILLI: i64 = 1_000_000;
 
@@ -51,6 +53,7 @@ fn host(spec: &ContainerSpec, is_closed: bool) -> HostConfig {
     HostConfig {
         network_mode: Some(network.to_owned()),
         dns: is_closed.then(|| vec![NO_RESOLVER.to_owned()]),
+        dns_options: is_closed.then(|| RESOLVER_OPTIONS.map(str::to_owned).to_vec()),
         extra_hosts: Some(spec.hosts.iter().map(|(name, address)| format!("{name}:{address}")).collect()),
         privileged: Some(false),
         cap_drop: Some(vec!["ALL".to_owned()]),

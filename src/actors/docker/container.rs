@@ -74,7 +74,10 @@ impl Engine {
             container.put(&spec.files).await?;
         }
         self.ask("start a container", SLOW, self.client().start_container(&name, None)).await?;
-        container.address = container.find_address(spec.network.as_ref()).await?;
+        let seen = self.inspect(&container.id).await?;
+        // The event of its start does not say whether it has a health check.
+        self.held().seen(&container.id, sweep::state_of(&seen));
+        container.address = container.find_address(&seen, spec.network.as_ref()).await?;
         Ok(container)
     }
 
@@ -144,9 +147,12 @@ impl Container {
         state.wait_for(|state| state.is_over()).await.map_or(ContainerState::Gone, |state| *state)
     }
 
-    async fn find_address(&self, attachment: Option<&Attachment>) -> Result<Option<IpAddr>, EngineError> {
+    async fn find_address(
+        &self,
+        seen: &ContainerInspectResponse,
+        attachment: Option<&Attachment>,
+    ) -> Result<Option<IpAddr>, EngineError> {
         let Some(Attachment { network, .. }) = attachment else { return Ok(None) };
-        let seen = self.engine.inspect(&self.id).await?;
         let networks = seen.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
         let endpoint = networks.and_then(|networks| networks.get(network));
         let address = endpoint.and_then(|endpoint| endpoint.ip_address.as_deref()?.parse().ok());
@@ -154,7 +160,7 @@ impl Container {
             return Ok(address);
         }
         let name = self.name().to_owned();
-        match sweep::state_of(&seen) {
+        match sweep::state_of(seen) {
             ContainerState::Exited(exit) => {
                 let tail = self.log_tail().await.unwrap_or_default();
                 Err(EngineError::EndedAtOnce { name, code: exit.code, oom_killed: exit.oom_killed, tail })

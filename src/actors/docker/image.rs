@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bollard::models::ImageInspect;
-use bollard::query_parameters::CreateImageOptionsBuilder;
+use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
-use super::engine::{Engine, QUICK};
+use super::engine::{Engine, QUICK, SLOW};
 use super::error::{EngineError, deepest};
 use crate::domain::container::ImageName;
 
@@ -99,6 +99,13 @@ impl Engine {
         }
         let found = self.find_image(image).await?;
         found.ok_or_else(|| missing("it was pulled and is not there".to_owned(), advice()))
+    }
+
+    /// Removes an image that nothing is made from any more. The layers that others share stay.
+    pub async fn forget_image(&self, id: &str) -> Result<(), EngineError> {
+        let options = RemoveImageOptionsBuilder::default().force(false).build();
+        let removing = self.client().remove_image(id, Some(options), None);
+        self.ask("remove an image", SLOW, removing).await.map(drop)
     }
 
     async fn pull(&self, image: &ImageName, progress: Progress<'_>) -> Result<(), String> {

@@ -23,6 +23,7 @@ use super::error::{Unavailable, deepest};
 use super::events::{Seen, Told};
 use super::places::Places;
 use crate::domain::container::Happening;
+use crate::domain::container::floor::{self, Standing};
 
 /// How long the first questions may take: an engine that starts answers late.
 const LOOK: Duration = Duration::from_secs(10);
@@ -58,11 +59,15 @@ pub(super) async fn connect(places: &Places, house: House) -> Result<Engine, Una
     };
     let client = open(host).map_err(failed)?;
     let client = timeout(LOOK, client.negotiate_version()).await.map_err(slow)?.map_err(failed)?;
+    let api = client.client_version().to_string();
+    if let Standing::Below(floor) = floor::api(&api) {
+        let why = format!("{host} ({}) speaks API {api}, and {floor} is needed", places.chosen_by);
+        return Err(Unavailable::new(why, "update the engine: Docker 20.10 or later, Podman 3 or later"));
+    }
     let version = timeout(LOOK, client.version()).await.map_err(slow)?.map_err(failed)?;
     let system = timeout(LOOK, client.info()).await.map_err(slow)?.map_err(failed)?;
     let options = system.security_options.unwrap_or_default();
     let rootless = options.iter().any(|option| option == "name=rootless");
-    let api = client.client_version().to_string();
     let info = EngineInfo { rootless, api, ..described(host, version) };
     Ok(Engine::new(client, info, house))
 }
@@ -170,6 +175,12 @@ async fn tell(engine: &Engine, told: Told, short_of_memory: &mut BTreeSet<String
     match happening {
         Happening::OutOfMemory if short_of_memory.len() < SHORT_OF_MEMORY_MAX => {
             short_of_memory.insert(container.clone());
+        }
+        Happening::Unpaused => {
+            engine.held().happened(&container, happening);
+            // It may have had a word on its health before.
+            drop(timeout(LAST_LOOK, engine.look(&container)).await);
+            return;
         }
         Happening::Died { .. } => {
             // Its last words say whether memory was the cause; the event does not.

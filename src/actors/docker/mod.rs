@@ -3,7 +3,7 @@
 //! Reading order: [`door`] (what others hold), [`engine`] (what can be asked), [`container`] and [`network`] (guards: what
 //! they made is removed when they are dropped), [`image`], [`build`] and [`context`] (what containers are made of), [`error`];
 //! then the inside: [`held`] (who holds what), [`server`] (the actor), [`link`] (one connection's life), [`events`], [`sweep`],
-//! [`places`]. What a container may be granted is decided in `domain/container/policy.rs`.
+//! [`places`]; [`doctor`] looks from outside. What a container may be granted is decided in `domain/container/policy.rs`.
 
 pub mod error;
 pub mod held;
@@ -16,6 +16,7 @@ mod body;
 pub mod image;
 pub mod context;
 pub mod build;
+pub mod doctor;
 mod events;
 mod sweep;
 mod link;

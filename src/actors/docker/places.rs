@@ -37,6 +37,13 @@ impl Places {
         Self { hosts, chosen_by: "the usual places" }
     }
 
+    /// With the environment of this process.
+    pub fn of_process(configured: &str) -> Self {
+        let names = ["DOCKER_HOST", "XDG_RUNTIME_DIR", "HOME"].into_iter();
+        let said = names.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?))).collect();
+        Self::of(configured, &said, nix::unistd::getuid().as_raw())
+    }
+
     /// The first one that is there; a network address is taken for there.
     pub fn present(&self) -> Option<&str> {
         let there = |host: &&String| socket(host).is_none_or(|path| path.exists());

@@ -6,8 +6,8 @@
 //! ```
 //! Owns: the connection, and the removals under way. Who speaks to it: guards that are dropped ([`super::held::Hold`]); itself.
 //! No engine is no failure: the state says so, and everything that needs none goes on. Its death: requests under way go on,
-//! they are their callers'; its successor connects again and sweeps what was let go meanwhile. When it is stopped it sweeps
-//! once more: by then all who hold something have been stopped.
+//! they are their callers'; its successor connects again and sweeps what was let go meanwhile. When it is stopped it removes all
+//! that is left: those who had something were stopped before it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,7 +102,7 @@ impl Server for DockerServer {
 
     async fn terminate(&mut self, _: &Context<DockerMessage>) {
         let Some(engine) = &self.engine else { return };
-        match timeout(LAST_SWEEP, engine.sweep()).await {
+        match timeout(LAST_SWEEP, engine.clear()).await {
             Ok(Ok(swept)) if swept.failed == 0 => {}
             _ => tracing::warn!("something is left in the Docker engine; the next start removes it"),
         }

@@ -1,17 +1,23 @@
 //! Looks at what is in the engine under our labels: removes what nobody holds, tells those who hold what they missed.
 
 use std::collections::HashMap;
+use std::pin::pin;
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, HealthStatusEnum};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
 };
 
+use futures_util::{StreamExt as _, stream};
+
 use super::engine::{Engine, QUICK, SLOW};
 use super::error::EngineError;
 use super::held::Thing;
 use crate::domain::container::state::Exit;
 use crate::domain::container::{ContainerState, Health};
+
+/// Removals at once: an engine's disk does not get faster by more.
+const REMOVALS_AT_ONCE: usize = 4;
 
 /// What came of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,24 +52,51 @@ impl Engine {
 
     /// Removes what is ours and held by nobody.
     pub(super) async fn sweep(&self) -> Result<Swept, EngineError> {
-        let mut swept = Swept::default();
-        for thing in self.orphans().await? {
-            match self.remove(&thing).await {
-                Ok(()) => {
-                    swept.removed += 1;
-                    tracing::info!("removed {thing}, which nobody held");
-                }
-                Err(error) => {
-                    swept.failed += 1;
-                    tracing::warn!("{thing} is held by nobody and still there: {error}");
-                }
-            }
-        }
-        Ok(swept)
+        let (identity, held) = (self.identity(), self.held());
+        let found = self.found().await?;
+        let orphans =
+            found.into_iter().filter(|(thing, labels)| identity.is_orphan(labels, held.is_held(thing)));
+        Ok(self.remove_all(orphans.map(|(thing, _)| thing).collect()).await)
+    }
+
+    /// Removes all that is ours, whoever holds it.
+    pub(super) async fn clear(&self) -> Result<Swept, EngineError> {
+        let found = self.found().await?;
+        Ok(self.remove_all(found.into_iter().map(|(thing, _)| thing).collect()).await)
     }
 
     /// Containers first: a network goes when nobody is on it.
-    async fn orphans(&self) -> Result<Vec<Thing>, EngineError> {
+    async fn remove_all(&self, things: Vec<Thing>) -> Swept {
+        let (containers, networks): (Vec<Thing>, Vec<Thing>) =
+            things.into_iter().partition(|thing| matches!(thing, Thing::Container(_)));
+        let mut swept = Swept::default();
+        for things in [containers, networks] {
+            let removals = stream::iter(things).map(|thing| {
+                let engine = self.clone();
+                async move {
+                    let removed = engine.remove(&thing).await;
+                    (thing, removed)
+                }
+            });
+            let mut removals = pin!(removals.buffer_unordered(REMOVALS_AT_ONCE));
+            while let Some((thing, removed)) = removals.next().await {
+                match removed {
+                    Ok(()) => {
+                        swept.removed += 1;
+                        tracing::info!("removed {thing}, which nobody needs any more");
+                    }
+                    Err(error) => {
+                        swept.failed += 1;
+                        tracing::warn!("{thing} is needed by nobody and still there: {error}");
+                    }
+                }
+            }
+        }
+        swept
+    }
+
+    /// All that carries the label of this daemon, whatever the life.
+    async fn found(&self) -> Result<Vec<(Thing, HashMap<String, String>)>, EngineError> {
         let filters = HashMap::from([("label".to_owned(), vec![self.identity().filter()])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let listed = self.ask("list containers", QUICK, self.client().list_containers(Some(options))).await?;
@@ -76,11 +109,7 @@ impl Engine {
         let networks = listed
             .into_iter()
             .filter_map(|one| Some((Thing::Network(one.name?), one.labels.unwrap_or_default())));
-        let (identity, held) = (self.identity(), self.held());
-        let orphans = containers
-            .chain(networks)
-            .filter(|(thing, labels)| identity.is_orphan(labels, held.is_held(thing)));
-        Ok(orphans.map(|(thing, _)| thing).collect())
+        Ok(containers.chain(networks).collect())
     }
 
     /// Looks at every container that is held and may still change.

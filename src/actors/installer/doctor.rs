@@ -42,6 +42,8 @@ pub enum Kind {
     Machine,
     /// A wall around every tool.
     Sandbox,
+    /// The Docker engine, and what it has.
+    Engine,
     Runtime,
     Tool,
 }
@@ -56,11 +58,11 @@ pub enum State {
 }
 
 impl Check {
-    fn new(kind: Kind, subject: &str, state: State, detail: impl Into<String>) -> Self {
+    pub(in crate::actors) fn new(kind: Kind, subject: &str, state: State, detail: impl Into<String>) -> Self {
         Self { kind, subject: subject.to_owned(), state, detail: detail.into(), advice: None }
     }
 
-    fn advise(mut self, advice: impl Into<String>) -> Self {
+    pub(in crate::actors) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
         self
     }

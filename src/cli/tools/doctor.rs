@@ -1,5 +1,7 @@
 //! `proctor tools doctor`: what was looked at, what was found, what to do.
 
+use std::path::PathBuf;
+
 use comfy_table::{Cell, Color};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -19,10 +21,22 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> Result<Exit, ToolsError> {
     let checks = doctor::examine(tools, layout, &Locks::builtin(), cancel).await?;
+    show(Answer { checks, tools_dir: layout.tools_dir.clone() }, format, terminal)
+}
+
+/// What was found.
+pub(in crate::cli) struct Answer {
+    pub checks: Vec<Check>,
+    pub tools_dir: PathBuf,
+}
+
+/// Prints it; anything that failed makes the exit code [`Exit::Failed`].
+pub(in crate::cli) fn show(answer: Answer, format: Format, terminal: Terminal) -> Result<Exit, ToolsError> {
+    let Answer { checks, tools_dir } = answer;
     let failed = checks.iter().filter(|check| check.state == State::Failed).count();
     let text = match format {
         Format::Json => {
-            let answer = json!({ "ok": failed == 0, "tools_dir": layout.tools_dir, "checks": checks });
+            let answer = json!({ "ok": failed == 0, "tools_dir": tools_dir, "checks": checks });
             serde_json::to_string_pretty(&answer).map_err(std::io::Error::from)?
         }
         Format::Table => shown(&checks, failed, terminal),

@@ -1,0 +1,231 @@
+//! The manager of the apps: who wants which, and for how long they are kept.
+//!
+//! ```text
+//! absent ──wanted──▶ held(n) ──the last lease is given back──▶ lingering ──time──▶ ended
+//!                      ▲  └─ its actor ends: forgotten,          │
+//!                      │     leases learn it from its state      │
+//!                      └──────────────wanted again───────────────┘
+//! ```
+//! Owns: the list of apps, their leases. Who speaks to it: whoever wants an app, through [`super::Apps`]; leases that are
+//! dropped. Its death: the apps die with it (one_for_all), and their leases say so. What a daemon that died had left running
+//! is removed by the docker actor's sweep, never taken over: nobody knows any more what state it is in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::app::{App, AppArguments, AppMessage, STOP, Workshop};
+use super::error::AppError;
+use super::lease::{AppState, AppView, Count, Wanted};
+use crate::actors::mailbox::{Lane, Message, Reply, Slot};
+use crate::actors::server::{Context, Server, StartError, Stop};
+use crate::actors::supervise::{ChildSpec, Restart, Shutdown, Strategy, SupervisorSlot, SupervisorSpec};
+use crate::domain::target::AppSpec;
+
+/// Requests that may wait: one per job that may run, many times over.
+const REQUESTS_LIMIT: usize = 64;
+
+#[derive(Debug)]
+pub enum AppsMessage {
+    /// Somebody wants an app. Answered at once: whether it comes up is read from its state.
+    Lease { spec: AppSpec, reply: Reply<Result<Wanted, AppError>> },
+    /// A lease was dropped.
+    Release { app: u64 },
+    /// An app nobody holds has been kept for long enough, unless it was wanted meanwhile.
+    Expire { app: u64, releases: u64 },
+    /// An app's actor has started, or could not be.
+    Started { app: u64, failed: Option<String> },
+    /// An app's actor is gone.
+    Gone { app: u64 },
+    /// What is up.
+    List { reply: Reply<Vec<AppView>> },
+    /// End an app, whoever holds it; whether there was one.
+    Stop { spec: AppSpec, reply: Reply<bool> },
+}
+
+impl Message for AppsMessage {
+    fn lane(&self) -> Lane {
+        match self {
+            Self::Lease { .. } | Self::List { .. } => Lane::Data,
+            Self::Release { .. }
+            | Self::Expire { .. }
+            | Self::Started { .. }
+            | Self::Gone { .. }
+            | Self::Stop { .. } => Lane::Control,
+        }
+    }
+}
+
+/// Starts and ends apps under the supervisor of all of them.
+#[derive(Clone, Default)]
+pub struct RunningApps {
+    slot: SupervisorSlot,
+}
+
+impl RunningApps {
+    /// The supervisor's row. `cap` apps may be there at once, with those that are being removed.
+    pub fn row(&self, cap: usize) -> ChildSpec {
+        ChildSpec::supervisor("running", &self.slot, move || {
+            SupervisorSpec::new("running", Strategy::Dynamic { cap: cap * 2 })
+        })
+    }
+}
+
+/// What the manager needs to know, complete.
+#[derive(Clone)]
+pub struct AppsArguments {
+    pub workshop: Workshop,
+    pub running: RunningApps,
+}
+
+pub struct AppsServer {
+    arguments: AppsArguments,
+    apps: BTreeMap<u64, Entry>,
+    next: u64,
+}
+
+struct Entry {
+    spec: AppSpec,
+    state: watch::Receiver<AppState>,
+    leases: usize,
+    /// Leases given back so far: what a timer was set for.
+    releases: u64,
+}
+
+impl Entry {
+    fn is_over(&self) -> bool {
+        self.state.has_changed().is_err() || matches!(&*self.state.borrow(), AppState::Ended(_))
+    }
+}
+
+impl Server for AppsServer {
+    const NAME: &'static str = "apps";
+    const MAILBOX_LIMIT: usize = REQUESTS_LIMIT;
+    type Message = AppsMessage;
+    type Arguments = AppsArguments;
+
+    async fn init(arguments: AppsArguments, _: &Context<AppsMessage>) -> Result<Self, StartError> {
+        Ok(Self { arguments, apps: BTreeMap::new(), next: 0 })
+    }
+
+    async fn handle(&mut self, message: AppsMessage, context: &Context<AppsMessage>) -> Result<(), Stop> {
+        match message {
+            AppsMessage::Lease { spec, reply } => reply.send(self.lease(spec, context)),
+            AppsMessage::Release { app } => self.release(app, context),
+            AppsMessage::Expire { app, releases } => self.expire(app, releases, context),
+            AppsMessage::Started { app, failed } => self.started(app, failed),
+            AppsMessage::Gone { app } => drop(self.apps.remove(&app)),
+            AppsMessage::List { reply } => reply.send(self.list()),
+            AppsMessage::Stop { spec, reply } => reply.send(self.stop(&spec, context)),
+        }
+        Ok(())
+    }
+}
+
+impl AppsServer {
+    fn lease(&mut self, spec: AppSpec, context: &Context<AppsMessage>) -> Result<Wanted, AppError> {
+        let there = self.apps.iter().find(|(_, entry)| entry.spec == spec && !entry.is_over());
+        let app = match there.map(|(app, _)| *app) {
+            Some(app) => app,
+            None => self.begin(spec, context)?,
+        };
+        let entry = self.apps.get_mut(&app).ok_or(AppError::Stopped)?;
+        entry.leases += 1;
+        let count = Count { manager: context.address().clone(), app };
+        Ok(Wanted { state: entry.state.clone(), count })
+    }
+
+    fn begin(&mut self, spec: AppSpec, context: &Context<AppsMessage>) -> Result<u64, AppError> {
+        let limit = self.arguments.workshop.apps.running_max;
+        if self.apps.values().filter(|entry| !entry.is_over()).count() >= limit {
+            return Err(AppError::Full { limit });
+        }
+        let app = self.next;
+        self.next += 1;
+        let state = watch::Sender::new(AppState::Preparing("starting".to_owned()));
+        let watched = state.subscribe();
+        let workshop = self.arguments.workshop.clone();
+        self.start_actor(app, AppArguments { spec: spec.clone(), workshop, state }, context);
+        self.apps.insert(app, Entry { spec, state: watched, leases: 0, releases: 0 });
+        Ok(app)
+    }
+
+    fn start_actor(&self, app: u64, arguments: AppArguments, context: &Context<AppsMessage>) {
+        let (supervisor, address) = (self.arguments.running.slot.get(), context.address().clone());
+        context.spawn(async move {
+            let slot: Slot<AppMessage> = Slot::new();
+            let child = ChildSpec::once::<App>(child_id(app), &slot, arguments);
+            let child = child.restart(Restart::Temporary).shutdown(Shutdown::Stop(STOP));
+            let failed = match supervisor {
+                Some(supervisor) => supervisor.start_child(child).await.err().map(|error| error.to_string()),
+                None => Some("the supervisor of apps is starting".to_owned()),
+            };
+            drop(address.post(AppsMessage::Started { app, failed }));
+            if let Some(actor) = slot.last() {
+                actor.closed().await;
+            }
+            drop(address.post(AppsMessage::Gone { app }));
+        });
+    }
+
+    fn started(&mut self, app: u64, failed: Option<String>) {
+        if let Some(why) = failed {
+            // Its state's sender went with its arguments: who waits for it learns that.
+            tracing::error!(app, "the actor of an app could not be started: {why}");
+            self.apps.remove(&app);
+        }
+    }
+
+    fn release(&mut self, app: u64, context: &Context<AppsMessage>) {
+        let Some(entry) = self.apps.get_mut(&app) else { return };
+        entry.leases = entry.leases.saturating_sub(1);
+        entry.releases += 1;
+        if entry.leases > 0 {
+            return;
+        }
+        let is_up = matches!(&*entry.state.borrow(), AppState::Up(_));
+        // What nobody waits for any more is not made.
+        let linger = if is_up { self.arguments.workshop.apps.linger } else { Duration::ZERO };
+        context.send_after(linger, AppsMessage::Expire { app, releases: entry.releases });
+    }
+
+    fn expire(&mut self, app: u64, releases: u64, context: &Context<AppsMessage>) {
+        let unwanted = |entry: &Entry| entry.leases == 0 && entry.releases == releases;
+        if self.apps.get(&app).is_some_and(unwanted) {
+            self.end(app, context);
+        }
+    }
+
+    fn stop(&mut self, spec: &AppSpec, context: &Context<AppsMessage>) -> bool {
+        let there = self.apps.iter().find(|(_, entry)| entry.spec == *spec && !entry.is_over());
+        let app = there.map(|(app, _)| *app);
+        app.is_some_and(|app| {
+            self.end(app, context);
+            true
+        })
+    }
+
+    /// Forgets it at once, so that whoever wants it next gets a new one; its actor is ended beside.
+    fn end(&mut self, app: u64, context: &Context<AppsMessage>) {
+        self.apps.remove(&app);
+        let Some(supervisor) = self.arguments.running.slot.get() else { return };
+        context.spawn(async move {
+            // An error means that it is gone already.
+            drop(supervisor.terminate_child(&child_id(app).as_str().into()).await);
+        });
+    }
+
+    fn list(&self) -> Vec<AppView> {
+        let view = |entry: &Entry| AppView {
+            spec: entry.spec.clone(),
+            state: entry.state.borrow().clone(),
+            leases: entry.leases,
+        };
+        self.apps.values().map(view).collect()
+    }
+}
+
+fn child_id(app: u64) -> String {
+    format!("app-{app}")
+}
