@@ -38,6 +38,7 @@ pub fn run() -> RunView {
         tool: ToolName("clean".into()),
         tool_version: None,
         state: RunState::Waiting,
+        doing: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::apps::Apps;
 use super::jobs::JobsMessage;
 use super::jobs::looks::LooksMessage;
 use super::jobs::target::Roots;
@@ -43,6 +44,7 @@ pub struct Handles {
     pub targets: Arc<Roots>,
     /// What may be touched on a network.
     pub lists: Arc<Lists>,
+    pub apps: Apps,
     pub catalogue: Arc<Catalogue>,
     pub deadlines: Deadlines,
     pub exports: Arc<LastExport>,
@@ -75,6 +77,7 @@ impl Handles {
             store: Store::new(Slot::new()),
             targets: Arc::new(Roots::new(&[], Path::new("/nonexistent"))),
             lists: Arc::default(),
+            apps: Apps::default(),
             catalogue: Arc::default(),
             deadlines: Deadlines { default_s: 60, max_s: 60 },
             exports: Arc::default(),

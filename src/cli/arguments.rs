@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::apps::AppsCommand;
 use super::config::ConfigCommand;
 use super::doctor::DoctorCommand;
 use super::exit::{Exit, TABLE};
@@ -23,6 +24,7 @@ Examples:
   proctor serve                      run the daemon for the working directory
   proctor scan ~/src/shop            examine a source tree with every tool that applies
   proctor scan . --fail-on high -q   in CI: results only, exit code 1 from high upwards
+  proctor scan http://localhost:5000 look at a running application
   proctor tree --watch               the daemon's actors, live
   proctor mcp-config claude          what to put into an AI client's configuration
   proctor doctor                     whether everything it needs is there, and what to do where it is not
@@ -87,6 +89,7 @@ pub enum Question {
     Jobs(JobsCommand),
     Events(EventsCommand),
     Tree(TreeCommand),
+    Apps(AppsCommand),
 }
 
 impl Arguments {

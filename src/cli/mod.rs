@@ -27,6 +27,7 @@ mod serve;
 mod session;
 mod target;
 mod scan;
+mod apps;
 mod job;
 mod history;
 mod tree;

@@ -18,6 +18,8 @@ const TICK: Duration = Duration::from_millis(120);
 /// The lines of one job.
 pub struct Progress {
     terminal: Terminal,
+    /// What was said last of the target's preparation.
+    preparing: Option<String>,
     bars: Option<MultiProgress>,
     tools: BTreeMap<String, Tool>,
 }
@@ -32,11 +34,20 @@ struct Tool {
 
 impl Progress {
     pub fn new(terminal: Terminal) -> Self {
-        Self { terminal, bars: terminal.live.then(MultiProgress::new), tools: BTreeMap::new() }
+        Self {
+            terminal,
+            preparing: None,
+            bars: terminal.live.then(MultiProgress::new),
+            tools: BTreeMap::new(),
+        }
     }
 
     /// Shows where the job stands.
     pub fn show(&mut self, job: &JobAnswer, now: Instant) {
+        if let Some(doing) = job.doing.as_ref().filter(|doing| Some(*doing) != self.preparing.as_ref()) {
+            self.say(doing);
+            self.preparing = Some(doing.clone());
+        }
         for run in &job.runs {
             self.show_run(run, now);
         }
@@ -116,6 +127,7 @@ fn line(run: &RunAnswer, elapsed: Duration) -> String {
         "findings" => found,
         "failed" => run.failure.as_ref().map(|failure| failure.reason.clone()).unwrap_or_default(),
         "not_applicable" => run.why.clone().unwrap_or_default(),
+        _ if run.doing.is_some() => run.doing.clone().unwrap_or_default(),
         _ if run.findings > 0 => format!("{found} so far"),
         _ => String::new(),
     };

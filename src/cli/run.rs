@@ -12,7 +12,7 @@ use super::session::Session;
 use super::stdio::{self, BridgeError};
 use super::terminal::Terminal;
 use super::tools::{self, ToolsError};
-use super::{client, config, doctor, history, job, mcp_config, scan, serve, token, tree};
+use super::{apps, client, config, doctor, history, job, mcp_config, scan, serve, token, tree};
 use crate::actors::drain::BudgetSpent;
 use crate::actors::gateway::token_list::TokenListError;
 use crate::actors::notify::service::BadEnvironment;
@@ -139,6 +139,7 @@ async fn ask(question: &Question, link: &mut Link, terminal: Terminal) -> Result
         Question::Jobs(command) => history::jobs(command, client, terminal).await,
         Question::Events(command) => history::events(command, link, terminal).await,
         Question::Tree(command) => tree::run(command, client, terminal).await,
+        Question::Apps(command) => apps::run(command, link, terminal).await,
     }
 }
 

@@ -25,15 +25,8 @@ pub struct WebOptions {
     /// Start this app for the scan: a directory with a Dockerfile, a compose file, or an image
     #[arg(long, value_name = "APP", conflicts_with = "target")]
     pub app: Option<String>,
-    /// The service of the compose file to look at [default: the only one with a port]
-    #[arg(long, value_name = "NAME", requires = "app")]
-    pub service: Option<String>,
-    /// Port inside the app's container [default: the only one that the image exposes]
-    #[arg(long, requires = "app")]
-    pub port: Option<u16>,
-    /// Path that answers when the app is up [default: /]
-    #[arg(long, value_name = "PATH", requires = "app")]
-    pub health: Option<String>,
+    #[command(flatten)]
+    pub of_app: AppOptions,
     /// Attack what is found; without it, nothing that could do harm is sent
     #[arg(long)]
     pub active: bool,
@@ -63,6 +56,20 @@ pub struct WebOptions {
     pub load_p95: Option<u32>,
 }
 
+/// What cannot be seen in an app's source
+#[derive(Debug, Clone, Default, Args)]
+pub struct AppOptions {
+    /// The service of the compose file to look at [default: the only one with a port]
+    #[arg(long, value_name = "NAME")]
+    pub service: Option<String>,
+    /// Port inside the app's container [default: the only one that the image exposes]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Path that answers when the app is up [default: /]
+    #[arg(long, value_name = "PATH")]
+    pub health: Option<String>,
+}
+
 /// `NAME: VALUE`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
@@ -81,30 +88,10 @@ impl WebOptions {
         match (target, &self.app) {
             (Some(url), _) if is_url(url) => Ok(Named::Url(url.to_owned())),
             (Some(path), _) => Ok(Named::Tree(directory(Path::new(path))?)),
-            (None, Some(app)) => Ok(Named::App(self.app_arguments(app)?)),
+            (None, Some(app)) => Ok(Named::App(app_arguments(app, &self.of_app)?)),
             // clap demands one of them.
             (None, None) => Ok(Named::Tree(directory(Path::new("."))?)),
         }
-    }
-
-    /// A path is a directory with a Dockerfile or a compose file; anything else is an image's name.
-    fn app_arguments(&self, app: &str) -> Result<AppArguments, CommandError> {
-        let mut arguments = AppArguments {
-            service: self.service.clone(),
-            port: self.port,
-            health: self.health.clone(),
-            ..AppArguments::default()
-        };
-        let path = Path::new(app);
-        if path.is_dir() {
-            arguments.dockerfile = Some(text(&directory(path)?)?);
-        } else if path.exists() || looks_like_a_path(app) {
-            let file = path.canonicalize().map_err(|source| bad(path, source))?;
-            arguments.compose = Some(text(&file)?);
-        } else {
-            arguments.image = Some(app.to_owned());
-        }
-        Ok(arguments)
     }
 
     fn web(&self) -> WebArguments {
@@ -143,6 +130,22 @@ impl WebOptions {
             Named::App(app) => ScanArguments { app: Some(app.clone()), web, ..arguments },
         })
     }
+}
+
+/// A path is a directory with a Dockerfile or a compose file; anything else is an image's name.
+pub fn app_arguments(app: &str, options: &AppOptions) -> Result<AppArguments, CommandError> {
+    let AppOptions { service, port, health } = options.clone();
+    let arguments = AppArguments { service, port, health, ..AppArguments::default() };
+    let path = Path::new(app);
+    if path.is_dir() {
+        let dockerfile = Some(text(&directory(path)?)?);
+        return Ok(AppArguments { dockerfile, ..arguments });
+    }
+    if path.exists() || looks_like_a_path(app) {
+        let file = path.canonicalize().map_err(|source| bad(path, source))?;
+        return Ok(AppArguments { compose: Some(text(&file)?), ..arguments });
+    }
+    Ok(AppArguments { image: Some(app.to_owned()), ..arguments })
 }
 
 impl Named {
@@ -216,11 +219,11 @@ mod tests {
         let world = tempfile::tempdir().unwrap();
         let file = world.path().join("compose.yml");
         std::fs::write(&file, "services: {}").unwrap();
-        let app = |text: &str| WebOptions::default().app_arguments(text).unwrap();
+        let app = |text: &str| app_arguments(text, &AppOptions::default()).unwrap();
         assert!(app(world.path().to_str().unwrap()).dockerfile.is_some());
         assert!(app(file.to_str().unwrap()).compose.is_some());
         assert_eq!(app("shop:latest").image.as_deref(), Some("shop:latest"));
-        assert!(WebOptions::default().app_arguments("./none.yml").is_err());
+        assert!(app_arguments("./none.yml", &AppOptions::default()).is_err());
     }
 
     #[test]

@@ -231,6 +231,8 @@ pub struct Apps {
     pub start: Duration,
     #[serde(rename = "linger_s", deserialize_with = "seconds")]
     pub linger: Duration,
+    #[serde(rename = "keep_s", deserialize_with = "seconds")]
+    pub keep: Duration,
 }
 
 /// What the commands of a build reach.

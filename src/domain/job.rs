@@ -123,6 +123,9 @@ pub struct RunView {
     pub tool_version: Option<String>,
     #[serde(flatten)]
     pub state: RunState,
+    /// What it does right now, for people. Told as it comes and never stored: the newest is all there is.
+    #[serde(skip)]
+    pub doing: Option<String>,
 }
 
 /// A job, as its principal may see it. Cheap to clone while it has no findings: those are read page by page.
@@ -156,6 +159,9 @@ pub struct JobView {
     pub runs: Vec<RunView>,
     /// Findings so far, by severity, least first.
     pub counts: [u32; 5],
+    /// How the target is being prepared right now; as in [`RunView::doing`].
+    #[serde(skip)]
+    pub doing: Option<String>,
 }
 
 /// What a finished job says about its target.
@@ -213,7 +219,19 @@ impl JobView {
             left_out: Coverage::default(),
             runs: Vec::new(),
             counts: [0; 5],
+            doing: None,
         }
+    }
+
+    /// Takes in what is being done right now: by a run that has not ended, or to prepare the target. Returns whether
+    /// anything changed.
+    pub fn does(&mut self, run: Option<RunId>, what: Option<String>) -> bool {
+        let place = match run {
+            None => Some(&mut self.doing),
+            Some(run) => self.open_run(run).map(|view| &mut view.doing),
+        };
+        let changed = place.filter(|place| **place != what);
+        changed.map(|place| *place = what).is_some()
     }
 
     /// Takes an event in. What comes too late (a run that has ended, a job that is over or was handed back) changes
@@ -293,6 +311,7 @@ impl JobView {
             return false;
         };
         view.state = RunState::Ended(ended);
+        view.doing = None;
         for (total, count) in self.counts.iter_mut().zip(counts) {
             *total = total.saturating_add(count);
         }

@@ -11,6 +11,7 @@ fn view(number: u8) -> RunView {
         tool: ToolName(format!("t{number}")),
         tool_version: None,
         state: RunState::Waiting,
+        doing: None,
     }
 }
 

@@ -143,6 +143,9 @@ pub struct JobAnswer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<QueueAnswer>,
     pub counts: Counts,
+    /// How the target is being prepared right now (an app being built).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doing: Option<String>,
     pub runs: Vec<RunAnswer>,
     /// Files of the target that no tool was shown (too large, unreadable).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,6 +176,9 @@ pub struct RunAnswer {
     pub tool_version: Option<String>,
     /// waiting, running, parsing, findings, clean, not_applicable, failed or cancelled.
     pub state: String,
+    /// What it does right now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doing: Option<String>,
     /// Number of findings.
     #[serde(default)]
     pub findings: u32,

@@ -8,4 +8,5 @@ pub mod mcp;
 pub mod frames;
 pub mod api;
 pub mod web;
+pub mod apps;
 pub mod history;

@@ -260,6 +260,7 @@ fn decode(row: &Row<'_>) -> Result<(JobKey, JobView), StoreError> {
         losses: row.get(13)?,
         cancel_asked: row.get(14)?,
         runs: Vec::new(),
+        doing: None,
     };
     Ok((JobKey(row.get(0)?), job))
 }
@@ -275,6 +276,7 @@ fn runs(connection: &Connection, key: JobKey) -> Result<Vec<RunView>, StoreError
             tool: ToolName(row.get(1)?),
             tool_version: row.get(2)?,
             state: parse(row, 3, "run state")?,
+            doing: None,
         });
     }
     Ok(runs)

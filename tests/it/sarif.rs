@@ -48,6 +48,7 @@ fn ended(tool: &str, outcome: Outcome, coverage: Coverage) -> RunView {
         tool: ToolName(tool.into()),
         tool_version: Some("1.2.3".into()),
         state: RunState::Ended(Ended { outcome, coverage, elapsed_ms: 5 }),
+        doing: None,
     }
 }
 

@@ -66,6 +66,7 @@ pub fn waiting(tool: &str) -> RunView {
         tool: ToolName(tool.into()),
         tool_version: None,
         state: RunState::Waiting,
+        doing: None,
     }
 }
 

@@ -103,6 +103,13 @@ impl Apps {
         }
     }
 
+    /// Keeps an app up for `apps.keep_s`, started when it is not, whoever else needs it meanwhile. Answered at once.
+    pub async fn keep(&self, spec: &AppSpec) -> Result<(), AppError> {
+        let request = |reply| AppsMessage::Keep { spec: spec.clone(), reply };
+        let kept = self.manager()?.call(request, ASK).await;
+        kept.map_err(|error| AppError::NotNow(error.to_string()))?
+    }
+
     /// All apps that are up or being started.
     pub async fn list(&self) -> Result<Vec<AppView>, AppError> {
         let listed = self.manager()?.call(|reply| AppsMessage::List { reply }, ASK).await;

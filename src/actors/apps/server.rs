@@ -30,6 +30,8 @@ const REQUESTS_LIMIT: usize = 64;
 pub enum AppsMessage {
     /// Somebody wants an app. Answered at once: whether it comes up is read from its state.
     Lease { spec: AppSpec, reply: Reply<Result<Wanted, AppError>> },
+    /// Somebody wants an app kept up for a while, whoever else needs it.
+    Keep { spec: AppSpec, reply: Reply<Result<(), AppError>> },
     /// A lease was dropped.
     Release { app: u64 },
     /// An app nobody holds has been kept for long enough, unless it was wanted meanwhile.
@@ -47,7 +49,7 @@ pub enum AppsMessage {
 impl Message for AppsMessage {
     fn lane(&self) -> Lane {
         match self {
-            Self::Lease { .. } | Self::List { .. } => Lane::Data,
+            Self::Lease { .. } | Self::Keep { .. } | Self::List { .. } => Lane::Data,
             Self::Release { .. }
             | Self::Expire { .. }
             | Self::Started { .. }
@@ -91,6 +93,8 @@ struct Entry {
     leases: usize,
     /// Leases given back so far: what a timer was set for.
     releases: u64,
+    /// Whether one of the leases is ours, for somebody who asked to keep it.
+    kept: bool,
 }
 
 impl Entry {
@@ -112,6 +116,7 @@ impl Server for AppsServer {
     async fn handle(&mut self, message: AppsMessage, context: &Context<AppsMessage>) -> Result<(), Stop> {
         match message {
             AppsMessage::Lease { spec, reply } => reply.send(self.lease(spec, context)),
+            AppsMessage::Keep { spec, reply } => reply.send(self.keep(spec, context)),
             AppsMessage::Release { app } => self.release(app, context),
             AppsMessage::Expire { app, releases } => self.expire(app, releases, context),
             AppsMessage::Started { app, failed } => self.started(app, failed),
@@ -124,13 +129,33 @@ impl Server for AppsServer {
 }
 
 impl AppsServer {
-    fn lease(&mut self, spec: AppSpec, context: &Context<AppsMessage>) -> Result<Wanted, AppError> {
+    /// A lease of our own, which a timer gives back. Asked for again, it is the same one: so nothing piles up.
+    fn keep(&mut self, spec: AppSpec, context: &Context<AppsMessage>) -> Result<(), AppError> {
+        let (app, entry) = self.wanted(spec, context)?;
+        if !std::mem::replace(&mut entry.kept, true) {
+            entry.leases += 1;
+            let keep = self.arguments.workshop.apps.keep;
+            context.send_after(keep, AppsMessage::Release { app });
+        }
+        Ok(())
+    }
+
+    fn wanted(
+        &mut self,
+        spec: AppSpec,
+        context: &Context<AppsMessage>,
+    ) -> Result<(u64, &mut Entry), AppError> {
         let there = self.apps.iter().find(|(_, entry)| entry.spec == spec && !entry.is_over());
         let app = match there.map(|(app, _)| *app) {
             Some(app) => app,
             None => self.begin(spec, context)?,
         };
         let entry = self.apps.get_mut(&app).ok_or(AppError::Stopped)?;
+        Ok((app, entry))
+    }
+
+    fn lease(&mut self, spec: AppSpec, context: &Context<AppsMessage>) -> Result<Wanted, AppError> {
+        let (app, entry) = self.wanted(spec, context)?;
         entry.leases += 1;
         let count = Count { manager: context.address().clone(), app };
         Ok(Wanted { state: entry.state.clone(), count })
@@ -147,7 +172,7 @@ impl AppsServer {
         let watched = state.subscribe();
         let workshop = self.arguments.workshop.clone();
         self.start_actor(app, AppArguments { spec: spec.clone(), workshop, state }, context);
-        self.apps.insert(app, Entry { spec, state: watched, leases: 0, releases: 0 });
+        self.apps.insert(app, Entry { spec, state: watched, leases: 0, releases: 0, kept: false });
         Ok(app)
     }
 

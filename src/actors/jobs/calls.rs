@@ -42,6 +42,11 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// What is being done, for people. May be lost: the newest follows.
+    pub(super) fn says(&self, what: impl Into<String>) {
+        drop(self.job.try_send(JobMessage::Does { run: Some(self.run), what: what.into() }));
+    }
+
     /// May be lost: the newest state follows.
     pub(super) fn moved(&self, to: RunState) {
         let tool_version = Some(self.tool_version.clone());

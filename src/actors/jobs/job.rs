@@ -26,7 +26,7 @@ use super::execute::Workplace;
 use super::manager::JobsMessage;
 use super::plan::{Ground, Planned, plan, resume};
 use super::run::{Run, RunArguments};
-use super::site::{self, Prepared, Sites, Unprepared};
+use super::site::{self, Prepared, Sites, Unprepared, Wanted};
 use super::snapshot::{self, Snapshot, SnapshotError};
 use super::task::{Subject, Task};
 use crate::actors::breakers::Breakers;
@@ -91,6 +91,8 @@ pub enum JobMessage {
     CopyLost { detail: String },
     /// What runs can be looked at, or it cannot.
     SitePrepared { result: Result<Arc<Prepared>, Unprepared> },
+    /// A run, or whoever prepares the target, says what it does. The newest is all that matters.
+    Does { run: Option<RunId>, what: String },
     /// A run went on to a state that is not its end.
     RunMoved { run: RunId, to: RunState, tool_version: Option<String> },
     /// A run's result is stored.
@@ -102,7 +104,7 @@ pub enum JobMessage {
 impl Message for JobMessage {
     fn lane(&self) -> Lane {
         match self {
-            Self::RunMoved { .. } => Lane::Data,
+            Self::Does { .. } | Self::RunMoved { .. } => Lane::Data,
             Self::Begin
             | Self::Renew
             | Self::SnapshotTaken { .. }
@@ -168,6 +170,10 @@ impl Server for Job {
             JobMessage::SnapshotTaken { result } => self.snapshot_taken(result, context).await,
             JobMessage::CopyLost { detail } => self.target_unread(detail).await,
             JobMessage::SitePrepared { result } => self.site_prepared(result, context).await,
+            JobMessage::Does { run, what } => {
+                self.arguments.view.send_if_modified(|view| Arc::make_mut(view).does(run, Some(what)));
+                Ok(())
+            }
             JobMessage::RunMoved { run, to, tool_version } => {
                 self.happened(JobEvent::RunMoved { run, to, tool_version }).await
             }
@@ -272,12 +278,16 @@ impl Job {
     }
 
     fn prepare_site(&self, job: Arc<JobView>, context: &Context<JobMessage>) {
-        let JobArguments { id, cancel, shop, deadline, .. } = &self.arguments;
+        let JobArguments { cancel, shop, deadline, .. } = &self.arguments;
         let (shop, cancel, address) = (Arc::clone(shop), cancel.child_token(), context.address().clone());
-        let (id, deadline) = (*id, *deadline);
+        let deadline = *deadline;
         context.spawn(async move {
             let intrusion = site::intrusion(&job.request, &shop.catalogue);
-            let result = site::prepare(&shop.sites, id, &job.request, intrusion, deadline, cancel).await;
+            let says = |what: &str| {
+                drop(address.try_send(JobMessage::Does { run: None, what: what.to_owned() }));
+            };
+            let wanted = Wanted { request: &job.request, intrusion, deadline, says: &says };
+            let result = site::prepare(&shop.sites, wanted, cancel).await;
             drop(address.post(JobMessage::SitePrepared { result }));
         });
     }
@@ -297,6 +307,7 @@ impl Job {
                 return self.end(JobState::Failed, error, Outcome::Failed(failure)).await;
             }
         };
+        self.arguments.view.send_if_modified(|view| Arc::make_mut(view).does(None, None));
         let job = Arc::clone(&self.arguments.view.borrow());
         let planned = self.resume(&job, Ground::Site(ground.site.plan.phase)).await?;
         self.start_runs(planned, Subject::Site(ground), context).await

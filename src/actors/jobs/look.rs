@@ -6,14 +6,18 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::calls::Calls;
 use super::execute::{self, Call, Executed};
 use super::reading::{self, Left};
 use super::task::SiteOrder;
+use crate::actors::apps::AppLease;
 use crate::actors::egress::{Gate, Traffic};
+use crate::actors::zap::ZapOrder;
 use crate::domain::adaptive;
+use crate::domain::container::Owner;
 use crate::domain::deadline::{Remainder, Stages};
 use crate::domain::fingerprint;
 use crate::domain::job::RunState;
@@ -44,15 +48,39 @@ impl Calls {
         executed
     }
 
-    async fn look_ourselves(&self, native: Native, _order: &SiteOrder, stages: Stages) -> Verdict {
+    async fn look_ourselves(&self, native: Native, order: &SiteOrder, stages: Stages) -> Verdict {
         let until = Instant::now() + stages.run;
-        let evidence = match native {
-            Native::Zap | Native::Headers | Native::Endpoints => {
-                let _ = until;
+        verdict::of_site(match native {
+            Native::Zap => self.by_zap(order, until).await,
+            Native::Headers | Native::Endpoints => {
                 WebEvidence::nothing(WebEnding::failed(FailureReason::Internal, "not in this build"))
             }
+        })
+    }
+
+    async fn by_zap(&self, order: &SiteOrder, deadline: Instant) -> WebEvidence {
+        let site = &order.ground.site;
+        let (progress, mut news) = watch::channel(None);
+        let scan = self.sites.zap.scan(ZapOrder {
+            site: site.clone(),
+            tool: order.manifest.name.clone(),
+            owner: Owner { job: Some(self.of), run: Some(self.progress.run) },
+            deadline,
+            cancel: self.cancel.clone(),
+            progress,
+        });
+        let telling = async {
+            while news.changed().await.is_ok() {
+                if let Some(progress) = *news.borrow_and_update() {
+                    self.progress.says(progress.to_string());
+                }
+            }
+            std::future::pending().await
         };
-        verdict::of_site(evidence)
+        tokio::select! {
+            evidence = scan => evidence,
+            () = telling => unreachable!("it waits for ever once nothing is told any more"),
+        }
     }
 
     async fn look_by_program(&self, order: &SiteOrder, stages: Stages) -> Verdict {
@@ -109,7 +137,12 @@ impl Calls {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => None,
-            alive = order.ground.site.probe() => alive.err().map(|dead| dead.to_string()),
+            alive = order.ground.site.probe() => {
+                let dead = alive.err()?;
+                // An app of ours says better why it is gone.
+                let lost = order.ground.lease.as_ref().and_then(AppLease::lost);
+                Some(lost.map_or_else(|| dead.to_string(), |lost| lost.to_string()))
+            }
         }
     }
 

@@ -87,7 +87,7 @@ impl Planned {
                 RunState::Ended(Ended { outcome, coverage: Coverage::default(), elapsed_ms: 0 })
             }
         };
-        RunView { id: self.run, tool: self.manifest.name.clone(), tool_version: None, state }
+        RunView { id: self.run, tool: self.manifest.name.clone(), tool_version: None, state, doing: None }
     }
 }
 

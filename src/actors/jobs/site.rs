@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::actors::apps::{AppError, AppLease, Apps};
 use crate::actors::egress::{Resolver, Site};
-use crate::domain::ids::JobId;
+use crate::actors::zap::Zap;
 use crate::domain::job::JobRequest;
 use crate::domain::outcome::{Failure, FailureReason};
 use crate::domain::scope::{Intrusion, Lists, Refused};
@@ -20,11 +21,25 @@ use crate::tools::manifest::Intrusion as Does;
 pub struct Sites {
     pub resolver: Resolver,
     pub lists: Arc<Lists>,
+    pub apps: Apps,
+    pub zap: Zap,
 }
 
 /// What runs, ready to be looked at.
 pub struct Prepared {
     pub site: Site,
+    /// Keeps the app up, if it is one of ours: until the last run has let go.
+    pub lease: Option<AppLease>,
+}
+
+/// What is to be prepared.
+pub(super) struct Wanted<'a> {
+    pub request: &'a JobRequest,
+    /// The most that will be done to it.
+    pub intrusion: Intrusion,
+    pub deadline: Instant,
+    /// Hears what is being done.
+    pub says: &'a (dyn Fn(&str) + Send + Sync),
 }
 
 /// Why there is nothing to be looked at.
@@ -50,16 +65,20 @@ impl From<Refused> for Unprepared {
     }
 }
 
+impl From<AppError> for Unprepared {
+    fn from(error: AppError) -> Self {
+        let failure = Failure::new(error.reason(), error.to_string());
+        Self::Failed(Failure { stderr_tail: error.log_tail().to_owned(), ..failure })
+    }
+}
+
 /// Prepares the target of a job, within the job's time.
 pub(super) async fn prepare(
     sites: &Sites,
-    _job: JobId,
-    request: &JobRequest,
-    intrusion: Intrusion,
-    deadline: Instant,
+    wanted: Wanted<'_>,
     cancel: CancellationToken,
 ) -> Result<Arc<Prepared>, Unprepared> {
-    let preparing = timeout_at(deadline, sites.ready(request, intrusion));
+    let preparing = timeout_at(wanted.deadline, sites.ready(&wanted));
     tokio::select! {
         biased;
         () = cancel.cancelled() => Err(Unprepared::Cancelled),
@@ -71,18 +90,28 @@ pub(super) async fn prepare(
 }
 
 impl Sites {
-    async fn ready(&self, request: &JobRequest, intrusion: Intrusion) -> Result<Arc<Prepared>, Unprepared> {
-        let site = match &request.target {
+    async fn ready(&self, wanted: &Wanted<'_>) -> Result<Arc<Prepared>, Unprepared> {
+        let (site, lease) = match &wanted.request.target {
             Target::Web(WebTarget { url, plan }) => {
-                Site::prepare(url, plan.clone(), intrusion, &self.lists, &self.resolver).await?
+                let plan = plan.clone();
+                (Site::prepare(url, plan, wanted.intrusion, &self.lists, &self.resolver).await?, None)
             }
-            Target::App(AppTarget { .. }) | Target::Tree(_) => {
-                return Err(Unprepared::failed(FailureReason::Internal, "this target is no site"));
+            Target::App(AppTarget { app, plan }) => {
+                let lease = self.apps.lease(app, wanted.says).await?;
+                let site = Site::of_app(lease.authority().clone(), lease.address(), plan.clone())?;
+                (site, Some(lease))
+            }
+            Target::Tree(_) => {
+                return Err(Unprepared::failed(
+                    FailureReason::Internal,
+                    "a source tree is copied, not reached",
+                ));
             }
         };
+        (wanted.says)("waiting for the target to answer");
         let answered = site.probe().await;
         answered.map_err(|dead| Unprepared::failed(FailureReason::TargetUnreachable, dead.to_string()))?;
-        Ok(Arc::new(Prepared { site }))
+        Ok(Arc::new(Prepared { site, lease }))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::actors::mailbox::{Address, CallError as AddressError};
 use crate::actors::session::call::{CallContext, CallError};
 use crate::actors::session::convert;
 use crate::domain::ids::JobId;
-use crate::domain::job::{JobState, JobView, RunState};
+use crate::domain::job::{JobState, JobView, RunState, RunView};
 use crate::protocol::api::{JobAnswer, PAGE_ITEMS_MAX, QueueAnswer, WAIT_S_MAX};
 use crate::store::StoreError;
 use crate::store::findings::{FindingsQuery, Scope};
@@ -162,10 +162,14 @@ async fn after_the_restart(context: &CallContext, id: JobId) -> Option<Found> {
 fn progress(view: &JobView) -> (f64, Option<f64>, String) {
     let ended = view.runs.len() - view.open_runs().count();
     let tools = view.runs.iter().filter(|run| matches!(run.state, RunState::Running | RunState::Parsing));
-    let running: Vec<&str> = tools.map(|run| run.tool.0.as_str()).collect();
+    let running: Vec<String> = tools.map(running).collect();
     let found: u32 = view.counts.iter().sum();
     let message = match (view.runs.is_empty(), running.is_empty()) {
-        (true, _) => format!("{}: the target is being copied", view.state.word()),
+        (true, _) => format!(
+            "{}: {}",
+            view.state.word(),
+            view.doing.as_deref().unwrap_or("the target is being prepared")
+        ),
         (false, true) => format!("{ended} of {} tools done, {found} findings so far", view.runs.len()),
         (false, false) => {
             let running = running.join(", ");
@@ -174,6 +178,13 @@ fn progress(view: &JobView) -> (f64, Option<f64>, String) {
     };
     let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     (count(ended), (!view.runs.is_empty()).then(|| count(view.runs.len())), message)
+}
+
+fn running(run: &RunView) -> String {
+    match &run.doing {
+        Some(doing) => format!("{} ({doing})", run.tool),
+        None => run.tool.to_string(),
+    }
 }
 
 /// The job with its worst findings, as many as fit into one answer.

@@ -6,6 +6,7 @@ pub mod jobs;
 pub mod submit;
 mod target;
 mod scan;
+mod apps;
 mod job_status;
 mod job_cancel;
 mod job_events;

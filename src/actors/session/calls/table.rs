@@ -1,5 +1,6 @@
 //! The table itself, in the order in which clients see it.
 
+use super::apps::Apps;
 use super::findings::{Findings, JobResults};
 use super::job_cancel::JobCancel;
 use super::job_events::JobEvents;
@@ -20,6 +21,7 @@ pub fn table() -> Table {
         Row::of::<JobList>(),
         Row::of::<JobEvents>(),
         Row::of::<Findings>(),
+        Row::of::<Apps>(),
         #[cfg(feature = "fault-injection")]
         Row::of::<super::fault::Fault>(),
     ])

@@ -81,7 +81,7 @@ async fn resolved(
     Ok(text.to_owned())
 }
 
-async fn app_spec(app: &AppArguments, context: &CallContext) -> Result<AppSpec, CallError> {
+pub(super) async fn app_spec(app: &AppArguments, context: &CallContext) -> Result<AppSpec, CallError> {
     let source = match (&app.image, &app.dockerfile, &app.compose) {
         (Some(image), None, None) => {
             let image: ImageName =
