@@ -98,8 +98,18 @@ fn share(rows: &[[String; 3]], width: u16) -> [usize; 3] {
     [place, rule, room - place - rule]
 }
 
+/// On what runs: the request without the host, which is the same for all, and without the values of its query, which are
+/// what was tried.
 fn place(finding: &FindingAnswer) -> String {
     let path = clean_text(&finding.path, TEXT_BYTES_MAX);
+    if let Some(web) = &finding.web {
+        let local = path.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| rest[at..].to_owned()));
+        let local = local.unwrap_or_else(|| "/".to_owned());
+        let page = local.split('?').next().unwrap_or_default();
+        let param = web.param.as_deref().filter(|param| !param.is_empty());
+        let param = param.map(|param| format!(" [{}]", clean(param))).unwrap_or_default();
+        return format!("{} {page}{param}", clean(&web.method));
+    }
     finding.line.map_or_else(|| path.clone(), |line| format!("{path}:{line}"))
 }
 
@@ -123,7 +133,7 @@ fn severity(word: SeverityWord) -> Cell {
 
 /// One line per tool: how it ended, what it found, how much it read, how long it took.
 pub fn runs(runs: &[RunAnswer], style: Style) -> String {
-    let mut table = style.table(&["TOOL", "STATE", "FINDINGS", "FILES READ", "TIME"]);
+    let mut table = style.table(&["TOOL", "STATE", "FINDINGS", "READ", "TIME"]);
     for run in runs {
         let looked = matches!(run.state.as_str(), "findings" | "clean");
         table.add_row([
@@ -150,7 +160,16 @@ fn state(run: &RunAnswer) -> Cell {
 }
 
 fn share_read(coverage: &CoverageAnswer) -> String {
-    format!("{} of {}", coverage.examined, coverage.expected)
+    match coverage.requests {
+        None => format!("{} of {}", coverage.examined, coverage.expected),
+        // What was not read of them is in the remarks: there is no list of all URLs that it could be a part of.
+        Some(_) => count(coverage.examined, "URL"),
+    }
+}
+
+/// What is read of a target.
+const fn unit(coverage: &CoverageAnswer) -> &'static str {
+    if coverage.requests.is_some() { "URL" } else { "file" }
 }
 
 /// What keeps the result from being whole, per tool: reason, the tool's last words, advice, unread files. Empty when
@@ -179,7 +198,10 @@ fn of_run(run: &RunAnswer) -> Vec<(&str, String)> {
         said.extend(advice.map(|advice| clean(advice)));
     } else if let Some(coverage) = run.coverage.as_ref().filter(|_| run.degraded) {
         // That a failed run read nothing is said by its failure.
-        said.push(unread("not read", coverage));
+        if coverage.missed > 0 {
+            said.push(unread("not read", coverage));
+        }
+        said.extend(coverage.degraded.iter().map(|degraded| clean(degraded)));
     }
     said.extend(run.why.as_ref().map(|why| clean(why)));
     // The name stands once, before the first line.
@@ -196,7 +218,7 @@ fn unread(what: &str, coverage: &CoverageAnswer) -> String {
         (false, 0) => format!(": {}", named.join(", ")),
         (false, more) => format!(": {} and {more} more", named.join(", ")),
     };
-    format!("{} {what}{tail}", count(coverage.missed, "file"))
+    format!("{} {what}{tail}", count(coverage.missed, unit(coverage)))
 }
 
 fn clean(text: &str) -> String {

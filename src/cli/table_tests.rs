@@ -1,5 +1,6 @@
 use super::*;
 use crate::cli::samples;
+use crate::protocol::api::ExchangeAnswer;
 
 const WIDTHS: [u16; 4] = [40, 60, 80, 200];
 
@@ -119,4 +120,13 @@ fn unread_files_are_named_and_counted() {
         "{table}"
     );
     assert_eq!(remarks(&[samples::run("alpha", "clean")], None, style(80)), "");
+}
+
+#[test]
+fn a_finding_on_what_runs_is_shown_by_its_request() {
+    let web = ExchangeAnswer { method: "GET".into(), param: Some("q".into()), ..ExchangeAnswer::default() };
+    let url = "http://shop.app.internal:5000/search?q=%3Cscript%3E";
+    let finding = FindingAnswer { line: None, web: Some(web), ..samples::finding(SeverityWord::High, url, 1) };
+    let text = findings(&[finding], style(100));
+    assert!(text.contains("GET /search [q]") && !text.contains("script"), "{text}");
 }
