@@ -103,7 +103,8 @@ fn share(rows: &[[String; 3]], width: u16) -> [usize; 3] {
 fn place(finding: &FindingAnswer) -> String {
     let path = clean_text(&finding.path, TEXT_BYTES_MAX);
     if let Some(web) = &finding.web {
-        let local = path.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| rest[at..].to_owned()));
+        let local =
+            path.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| rest[at..].to_owned()));
         let local = local.unwrap_or_else(|| "/".to_owned());
         let page = local.split('?').next().unwrap_or_default();
         let param = web.param.as_deref().filter(|param| !param.is_empty());

@@ -126,7 +126,8 @@ fn unread_files_are_named_and_counted() {
 fn a_finding_on_what_runs_is_shown_by_its_request() {
     let web = ExchangeAnswer { method: "GET".into(), param: Some("q".into()), ..ExchangeAnswer::default() };
     let url = "http://shop.app.internal:5000/search?q=%3Cscript%3E";
-    let finding = FindingAnswer { line: None, web: Some(web), ..samples::finding(SeverityWord::High, url, 1) };
+    let finding =
+        FindingAnswer { line: None, web: Some(web), ..samples::finding(SeverityWord::High, url, 1) };
     let text = findings(&[finding], style(100));
     assert!(text.contains("GET /search [q]") && !text.contains("script"), "{text}");
 }

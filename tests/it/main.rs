@@ -22,6 +22,7 @@ mod corruption;
 mod retention;
 mod history;
 mod journal;
+mod journey;
 mod large_output;
 mod process_world;
 mod process;

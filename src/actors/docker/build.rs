@@ -87,7 +87,10 @@ impl Engine {
             }
             for line in step.stream.iter().chain(&step.status).flat_map(|text| text.lines()) {
                 tail.push(line);
-                progress(line);
+                // The rest is the engine's own book-keeping, and what the commands print.
+                if line.starts_with("Step ") {
+                    progress(line);
+                }
             }
         }
         Ok(())

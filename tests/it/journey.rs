@@ -1,0 +1,129 @@
+//! The promise: an app under test is built, started, looked at and attacked by the real scanners, what is planted in it is found,
+//! and nothing of it is left. This is the README's journey, on the daemon as a whole.
+
+use std::time::Duration;
+
+use proctor::cli::client::Client;
+use proctor::config::{Config, Pull};
+use proctor::domain::container::labels;
+use proctor::protocol::api::{FindingAnswer, JobAnswer, JobArguments, ScanArguments};
+use proctor::protocol::apps::{AppsAction, AppsAnswer, AppsArguments};
+use proctor::protocol::web::{AppArguments, PhaseWord, WebArguments};
+
+use super::docker_world::{docker, soon, until};
+use super::whole::World;
+
+/// The image that `tests/images/all` makes.
+const ZAP: &str = "proctor-test/zap:2.17.0";
+/// To build, to start, to crawl and to attack a small app, on two busy cores.
+const PATIENCE: Duration = Duration::from_secs(420);
+
+fn offline(config: &mut Config) {
+    config.zap.image = ZAP.to_owned();
+    config.docker.pull = Pull::Never;
+    config.apps.linger = Duration::ZERO;
+}
+
+fn app(world: &World) -> AppArguments {
+    let shop = world.copy_of("examples/shop", "shop");
+    AppArguments { dockerfile: shop.to_str().map(str::to_owned), ..AppArguments::default() }
+}
+
+fn attack(target: ScanArguments, tools: &[&str]) -> ScanArguments {
+    ScanArguments {
+        tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
+        web: Some(WebArguments { phase: Some(PhaseWord::Full), ..WebArguments::default() }),
+        wait_s: Some(0),
+        ..target
+    }
+}
+
+async fn scan(client: &mut Client, world: &World, arguments: &ScanArguments) -> JobAnswer {
+    let job: JobAnswer = client.call("scan", arguments, |_| {}).await.unwrap();
+    let ended = tokio::time::timeout(PATIENCE, world.end_of(client, &job.job)).await;
+    ended.expect("the scan ends in time")
+}
+
+/// Containers and networks of this daemon.
+fn left(world: &World) -> Vec<String> {
+    let id = std::fs::read_to_string(world.config.daemon.data_dir.join("daemon-id")).unwrap();
+    let filter = format!("label={}={}", labels::DAEMON, id.trim());
+    let containers = docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
+    let networks = docker(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"]);
+    containers.lines().chain(networks.lines()).map(str::to_owned).collect()
+}
+
+/// `rule path param`, for comparing with what is planted.
+fn seen(findings: &[FindingAnswer], rule: &str, path: &str, param: Option<&str>) -> bool {
+    findings.iter().any(|finding| {
+        let web = finding.web.as_ref().expect("every finding on what runs has its request");
+        let url = url::Url::parse(&finding.path).expect("every finding on what runs has its URL");
+        let of_param = param.is_none_or(|param| web.param.as_deref() == Some(param));
+        finding.rule == rule && url.path() == path && of_param
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shop_is_built_started_attacked_and_removed() {
+    let world = World::with(&[], offline).await;
+    let mut client = world.client().await;
+    let target = ScanArguments { app: Some(app(&world)), ..ScanArguments::default() };
+    let job = scan(&mut client, &world, &attack(target, &["zap"])).await;
+    assert_eq!((job.state.as_str(), job.conclusion.as_str()), ("done", "findings"), "{job:#?}");
+    let zap = &job.runs[0];
+    let coverage = zap.coverage.as_ref().unwrap();
+    assert!(coverage.examined > 10 && coverage.requests.is_some_and(|sent| sent > 50), "{zap:#?}");
+    assert!(coverage.rules.is_some_and(|rules| rules >= 5), "{zap:#?}");
+    let findings = world.findings(&job.job).await;
+    // The oracle is examples/shop/DEFECTS.toml, `live`; the rules are those of the test image.
+    for (rule, path, param) in [
+        ("40012", "/search", Some("q")),
+        ("40018", "/product", Some("id")),
+        ("40018", "/login", Some("name")),
+        ("10020", "/", None),
+        ("10021", "/", None),
+        ("10038", "/", None),
+    ] {
+        assert!(seen(&findings, rule, path, param), "{rule} at {path} {param:?}");
+    }
+    assert!(!seen(&findings, "40018", "/cart", None), "the cart is clean");
+    until("nothing is left", || left(&world).is_empty()).await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_was_started_by_hand_outlives_its_scans_and_no_more() {
+    let world = World::with(&[], offline).await;
+    let mut client = world.client().await;
+    let app = app(&world);
+    let start = AppsArguments { action: AppsAction::Start, app: Some(app.clone()), wait_s: Some(45) };
+    let up = async {
+        loop {
+            let answer: AppsAnswer = client.call("apps", &start, |_| {}).await.unwrap();
+            if answer.apps[0].state == "up" {
+                return answer;
+            }
+        }
+    };
+    let answer = soon("the app", up).await;
+    let url = answer.apps[0].url.clone().expect("it says where it answers");
+    assert_eq!(answer.apps[0].leases, 1, "{answer:?}");
+
+    // A job on it begins at once and leaves it as it was.
+    let target =
+        ScanArguments { app: Some(app.clone()), tools: vec!["zap".into()], ..ScanArguments::default() };
+    let job: JobAnswer = client.call("scan", &target, |_| {}).await.unwrap();
+    let cancel = JobArguments { job: job.job.clone(), wait_s: Some(0) };
+    let _: JobAnswer = client.call("job_cancel", &cancel, |_| {}).await.unwrap();
+    let ended = soon("the end of the job", world.end_of(&mut client, &job.job)).await;
+    assert_eq!(ended.state, "cancelled");
+    let list = AppsArguments::default();
+    let listed: AppsAnswer = client.call("apps", &list, |_| {}).await.unwrap();
+    assert_eq!(listed.apps[0].url.as_ref(), Some(&url), "the very same one: {listed:?}");
+
+    let stop = AppsArguments { action: AppsAction::Stop, app: Some(app), wait_s: None };
+    let stopped: AppsAnswer = client.call("apps", &stop, |_| {}).await.unwrap();
+    assert!(stopped.apps.is_empty(), "{stopped:?}");
+    until("nothing is left", || left(&world).is_empty()).await;
+    world.end().await;
+}
