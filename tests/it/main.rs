@@ -77,3 +77,7 @@ mod docker_world;
 mod docker;
 mod docker_engine;
 mod apps;
+mod zap_world;
+mod zap;
+mod zap_faults;
+mod zap_shop;

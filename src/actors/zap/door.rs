@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::instance::{Instance, Wish};
@@ -41,16 +42,28 @@ pub struct Zap {
     settings: Arc<Settings>,
     docker: Docker,
     breakers: Breakers,
+    spares: watch::Sender<usize>,
 }
 
 impl Zap {
     pub fn new(settings: Settings, docker: Docker, breakers: Breakers) -> Self {
-        Self { slot: Slot::new(), settings: Arc::new(settings), docker, breakers }
+        let spares = watch::Sender::new(0);
+        Self { slot: Slot::new(), settings: Arc::new(settings), docker, breakers, spares }
     }
 
     /// Where the actor is put, by the table of children.
     pub const fn slot(&self) -> &Slot<ZapMessage> {
         &self.slot
+    }
+
+    /// ZAPs that are ready and nobody's.
+    pub fn spares(&self) -> watch::Receiver<usize> {
+        self.spares.subscribe()
+    }
+
+    pub(super) fn publish(&self, spares: usize) {
+        metrics::gauge!("proctor_zap_spares").set(spares as f64);
+        self.spares.send_replace(spares);
     }
 
     pub(super) const fn settings(&self) -> &Arc<Settings> {

@@ -29,7 +29,8 @@ use crate::domain::zap::trouble::Trouble;
 const PORT: u16 = 8080;
 /// Between two questions whether it is up.
 const ASK_EVERY: Duration = Duration::from_millis(200);
-/// How long it may hang up on us before that is its last word. While it starts it may take a connection too early.
+/// How long it may hang up on us before that is its last word, when its log does not say why. While it starts it may take a
+/// connection too early.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 /// Java's own code when [`JAVA_OPTIONS`] ended it.
 const EXIT_OUT_OF_MEMORY: i64 = 3;
@@ -98,7 +99,7 @@ impl Instance {
                 Ok(version) => return Ok(version),
                 Err(ZapError::Refused { .. }) => {
                     let since = *refused_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= REFUSED_FOR {
+                    if since.elapsed() >= REFUSED_FOR || self.log().await.0.refusal.is_some() {
                         return Err(self.refused().await);
                     }
                 }
@@ -113,11 +114,12 @@ impl Instance {
     /// What hanging up means, if ZAP's own log says so.
     pub async fn refused(&self) -> Trouble {
         let why = match self.log().await.0.refusal {
-            Some(Refusal::Key) => "it does not take our API key; is `api.key` set in `zap.options`?",
-            Some(Refusal::Address) => "it does not permit our address; is `api.addrs` set in `zap.options`?",
-            None => "it hangs up without a word",
+            Some(Refusal::Key) => "ZAP does not take our API key",
+            Some(Refusal::Address) => "ZAP does not permit our address",
+            None => "ZAP hangs up on us without a word",
         };
         Trouble::new(FailureReason::ZapRefused, why)
+            .advise("see `zap.options`: is `api.key` or `api.addrs` set there?")
     }
 
     async fn ended_early(&self, state: ContainerState) -> Trouble {

@@ -85,7 +85,7 @@ impl Server for ZapServer {
             ZapMessage::Refill => self.refill(context),
         }
         metrics::gauge!("proctor_zap_seats_taken").set(self.taken as f64);
-        metrics::gauge!("proctor_zap_spares").set(self.spares.len() as f64);
+        self.arguments.door.publish(self.spares.len());
         Ok(())
     }
 

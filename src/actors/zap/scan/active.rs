@@ -47,7 +47,7 @@ impl Run<'_> {
         let url = self.order.site.place.url.to_string();
         let begun = self.zap.once(self.zap.client().attack(&url, &self.context)).await?;
         let scan = begun.map_err(of_zap)?;
-        let mut watch = ActiveWatch::new(self.settings.stuck, STOP_PATIENCE);
+        let mut watch = ActiveWatch::new(self.settings.stuck, STOP_PATIENCE.min(self.settings.stuck));
         let mut cut = None;
         loop {
             if self.note_attack(scan, cut).await? {

@@ -12,7 +12,7 @@ use crate::actors::zap::order::ZapOrder;
 use crate::actors::zap::settings::Settings;
 use crate::domain::outcome::FailureReason;
 use crate::domain::zap::account::Account;
-use crate::domain::zap::answer::Rule;
+use crate::domain::zap::answer::{AddOn, Rule};
 use crate::domain::zap::harvest::Harvest;
 use crate::domain::zap::pages::Pages;
 use crate::domain::zap::phases::{Progress, Stage, stages};
@@ -49,6 +49,7 @@ pub(super) struct Run<'a> {
     pub zap: Link<'a>,
     pub work: &'a mut Work,
     pub context: String,
+    pub add_ons: Vec<AddOn>,
     pub passive_rules: Vec<Rule>,
     pub passive_watch: PassiveWatch,
     stages: Vec<Stage>,
@@ -70,6 +71,7 @@ impl<'a> Run<'a> {
             zap: Link::new(instance),
             work,
             context: String::new(),
+            add_ons: Vec::new(),
             passive_rules: Vec::new(),
             passive_watch: PassiveWatch::new(settings.stuck),
             stages: stages(order.site.plan.phase, false),
@@ -104,8 +106,8 @@ impl<'a> Run<'a> {
             .ask(|zap| async move { zap.set_upstream_proxy(&gate.ip().to_string(), gate.port()).await })
             .await?;
         self.zap.ask(|zap| async move { zap.set_connection_timeout(TARGET_PATIENCE_S).await }).await?;
-        let add_ons = self.zap.ask(|zap| async move { zap.add_ons().await }).await?;
-        let has_browser = add_ons.iter().any(|add_on| add_on.id == BROWSER_ADD_ON);
+        self.add_ons = self.zap.ask(|zap| async move { zap.add_ons().await }).await?;
+        let has_browser = self.add_ons.iter().any(|add_on| add_on.id == BROWSER_ADD_ON);
         self.stages = stages(self.order.site.plan.phase, has_browser);
         self.passive_rules = self.enabled_passive_rules().await?;
         self.prepare_attack().await?;

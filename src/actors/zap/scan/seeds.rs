@@ -47,7 +47,10 @@ impl Run<'_> {
             self.tell(Stage::Seeds, u32::try_from(done * 100 / seeds.len()).unwrap_or(100));
             self.visit(seed).await?;
         }
-        Ok(())
+        match self.order.site.plan.seeds.openapi.clone() {
+            Some(document) => self.seed_operations(&document).await,
+            None => Ok(()),
+        }
     }
 
     /// ZAP asks for a page, and so learns of it.
