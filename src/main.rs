@@ -8,7 +8,7 @@ use proctor::cli::{self, Arguments, Exit};
 use proctor::telemetry;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Idle threads for blocking work end after this. They take turns, so that each piece of work a second (the daemon looks
 /// at memory and disk) keeps as many alive as this has seconds; tokio's own 10 s would keep some twenty after a burst.

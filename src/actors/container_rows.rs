@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::apps::{AppsArguments, AppsServer, RunningApps, Workshop};
-use super::docker::{DockerArguments, DockerServer, Places};
+use super::docker::{self, DockerArguments, DockerServer, Places};
 use super::rows::Plan;
-use super::supervise::{Backoff, ChildSpec, Strategy, SupervisorSlot, SupervisorSpec};
+use super::supervise::{Backoff, ChildSpec, Shutdown, Strategy, SupervisorSlot, SupervisorSpec};
 use super::zap::{ZapArguments, ZapServer};
 use crate::domain::container::Policy;
 
@@ -21,6 +21,7 @@ impl Plan<'_> {
         };
         ChildSpec::server_in::<DockerServer>("docker", self.doors.docker.slot(), move || arguments.clone())
             .backoff(Backoff::MANAGER)
+            .shutdown(Shutdown::Stop(docker::STOP))
     }
 
     /// After the engine's actor, so that what its spares leave is still removed.

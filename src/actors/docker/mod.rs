@@ -28,4 +28,4 @@ pub use engine::{Engine, EngineInfo};
 pub use error::{EngineError, Unavailable};
 pub use network::Network;
 pub use places::Places;
-pub use server::{DockerArguments, DockerMessage, DockerServer};
+pub use server::{DockerArguments, DockerMessage, DockerServer, STOP};

@@ -35,8 +35,11 @@ const REMOVALS_AT_ONCE: usize = 4;
 /// Tries of one removal before it is left to the sweep, and the pause after the first, doubling.
 const REMOVAL_TRIES: u32 = 4;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(500);
-/// For the last sweep: less than a supervisor gives an actor to stop.
-const LAST_SWEEP: Duration = Duration::from_secs(4);
+/// For the last sweep. A daemon that is started for one scan has no successor that would do it, and an engine on a busy machine
+/// takes seconds for a container.
+const LAST_SWEEP: Duration = Duration::from_secs(10);
+/// To stop, the last sweep included.
+pub const STOP: Duration = LAST_SWEEP.saturating_add(Duration::from_secs(1));
 
 #[derive(Debug)]
 pub enum DockerMessage {
