@@ -57,7 +57,7 @@ async fn starts() {
         let mut took = Vec::new();
         for _ in 0..ROUNDS {
             let mut spares = world.zap.spares();
-            docker_world::soon("the spares", spares.wait_for(|spares| *spares == warm)).await.unwrap();
+            zap_world::patiently("the spares", spares.wait_for(|spares| *spares == warm)).await.unwrap();
             let began = Instant::now();
             let mut scan = world.begin(&page, Phase::Baseline);
             scan.comes_to(Stage::Scope).await;

@@ -12,8 +12,8 @@ use proctor::domain::target::{Login, Phase, Seeds, WebPlan};
 use proctor::domain::verdict::WebEvidence;
 use serde_json::Value;
 
-use crate::docker_world::{docker, until};
-use crate::zap_world::{IMAGE, Target, World, finished, reason, says};
+use crate::docker_world::docker;
+use crate::zap_world::{IMAGE, Target, World, finished, reason, says, until};
 
 /// The rules of ZAP that are about a planted defect, and the path where it is.
 fn planted(id: &str) -> (String, BTreeSet<String>) {
@@ -150,10 +150,12 @@ fn by_hand(network: &str, target: &str) -> Vec<Key> {
     let zap = ByHand { container: docker(&words), key };
     zap.until("core/view/version", |answer| answer.is_object());
     zap.must(&format!("core/action/accessUrl/?url={target}&followRedirects=true"));
-    zap.must(&format!("spider/action/scan/?url={target}"));
+    zap.must("context/action/newContext/?contextName=page");
+    zap.must(&format!("context/action/includeInContext/?contextName=page&regex={target}.*"));
+    zap.must(&format!("spider/action/scan/?url={target}&contextName=page"));
     zap.until("spider/view/status/?scanId=0", |answer| answer["status"] == "100");
     zap.until("pscan/view/recordsToScan/", |answer| answer["recordsToScan"] == "0");
-    zap.must(&format!("ascan/action/scan/?url={target}&recurse=true"));
+    zap.must(&format!("ascan/action/scan/?url={target}&recurse=true&contextId=1"));
     zap.until("ascan/view/status/?scanId=0", |answer| answer["status"] == "100");
     zap.until("pscan/view/recordsToScan/", |answer| answer["recordsToScan"] == "0");
     let alerts = zap.must("alert/view/alerts/");

@@ -27,13 +27,31 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::docker_world::{self, PATIENCE, docker, soon};
+use crate::docker_world::{self, PATIENCE, docker};
 
 pub const IMAGE: &str = "proctor-test/zap:2.17.0";
 const SHOP: &str = "proctor-test/shop:latest";
 const TARGET_PORT: u16 = 5000;
+/// A ZAP starts in 3 s on a quiet machine, and in more than 90 s on one with ten builds beside it.
+const START: Duration = Duration::from_secs(240);
 /// A scan of a small page takes seconds; a machine that does much else takes its time.
-const SCAN: Duration = Duration::from_secs(240);
+const SCAN: Duration = Duration::from_secs(600);
+
+/// Waits for what needs a ZAP to start.
+pub async fn patiently<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(START, wait).await;
+    waited.unwrap_or_else(|_| panic!("{what} did not come within {START:?}"))
+}
+
+/// Waits until `holds` does, where that needs a ZAP to start.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    patiently(what, waiting).await;
+}
 
 /// Settings of a ZAP that is quick to lose patience.
 pub fn settings(options: &[&str]) -> Settings {
@@ -46,7 +64,7 @@ pub fn settings(options: &[&str]) -> Settings {
         disk_bytes: 1 << 30,
         at_once: 2,
         warm: 0,
-        ready: PATIENCE,
+        ready: START,
         limits: Limits { spider: minutes(2), passive: minutes(1), active: minutes(2) },
         stuck: Duration::from_secs(6),
         rule_minutes: 2,
@@ -199,13 +217,13 @@ impl Scan {
     pub async fn comes_to(&mut self, stage: Stage) {
         let there =
             self.progress.wait_for(|progress| progress.is_some_and(|progress| progress.stage >= stage));
-        soon(stage.word(), there).await.unwrap();
+        patiently(stage.word(), there).await.unwrap();
     }
 
     /// The same, once more: it has begun anew.
     pub async fn comes_back_to(&mut self, stage: Stage) {
         let anew = self.progress.wait_for(|progress| progress.is_some_and(|progress| progress.stage < stage));
-        soon("a new beginning", anew).await.unwrap();
+        patiently("a new beginning", anew).await.unwrap();
         self.comes_to(stage).await;
     }
 

@@ -21,17 +21,20 @@ use super::seat::Seat;
 use super::server::ZapMessage;
 use super::settings::Settings;
 use crate::actors::breakers::{Breakers, Down, Pass};
-use crate::actors::docker::Docker;
+use crate::actors::docker::{Docker, EngineState};
 use crate::actors::mailbox::Slot;
 use crate::domain::breaker::{Dependency, Verdict};
 use crate::domain::outcome::FailureReason;
 use crate::domain::verdict::{WebEnding, WebEvidence};
+use crate::domain::zap::phases::{Progress, Stage, stages};
 use crate::domain::zap::trouble::Trouble;
 
 /// A ZAP that was lost is replaced once: what kills two of them is the target, or the machine.
 const TRIES: u32 = 2;
 /// Less time than this is not enough for another ZAP to find anything.
 const TRY_MIN: Duration = Duration::from_secs(20);
+/// For an engine to come back before the other try.
+const ENGINE_BACK: Duration = Duration::from_secs(60);
 /// For the removal of a ZAP before the scan is told as over; then it goes on unseen.
 const REMOVAL: Duration = Duration::from_secs(15);
 
@@ -79,12 +82,7 @@ impl Zap {
                 Attempted::Cancelled => return WebEvidence::nothing(WebEnding::Cancelled),
                 Attempted::Failed { trouble, log_tail } => (trouble, log_tail),
             };
-            let left = order.deadline.saturating_duration_since(Instant::now());
-            if tries < TRIES
-                && trouble.is_worth_another_try()
-                && left >= TRY_MIN
-                && !order.cancel.is_cancelled()
-            {
+            if tries < TRIES && trouble.is_worth_another_try() && self.may_try_again(&order).await {
                 tries += 1;
                 tracing::warn!(
                     reason = trouble.reason.word(),
@@ -97,6 +95,20 @@ impl Zap {
             let again = if tries > 1 { ", and so it was with the one before it" } else { "" };
             let detail = format!("{detail}{again}");
             return WebEvidence::nothing(WebEnding::Failed { reason, detail, advice, log_tail });
+        }
+    }
+
+    /// Whether there is time for another ZAP, and an engine for it: one that was restarted takes the ZAP with it and is back
+    /// in seconds.
+    async fn may_try_again(&self, order: &ZapOrder) -> bool {
+        let left = order.deadline.saturating_duration_since(Instant::now());
+        let Some(spare) = left.checked_sub(TRY_MIN) else { return false };
+        let mut state = self.docker.state();
+        let ready = state.wait_for(|state| matches!(state, EngineState::Ready(_)));
+        tokio::select! {
+            biased;
+            () = order.cancel.cancelled() => false,
+            ready = timeout(spare.min(ENGINE_BACK), ready) => ready.is_ok(),
         }
     }
 
@@ -117,6 +129,8 @@ impl Zap {
     }
 
     async fn with_a_seat(&self, order: &ZapOrder) -> Attempted {
+        let stages = stages(order.site.plan.phase, false);
+        order.progress.send_replace(Some(Progress::of(&stages, Stage::Ready, 0)));
         let prepared = async {
             probe(order, FailureReason::TargetUnreachable).await?;
             let credential = login::log_in(order).await?;
