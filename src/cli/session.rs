@@ -12,7 +12,7 @@ use super::target::Named;
 use super::terminal::Terminal;
 use crate::actors::root::Daemon;
 use crate::config::Config;
-use crate::domain::scope::{AllowList, Place};
+use crate::domain::scope::{AllowList, Place, class};
 use crate::shutdown::Shutdown;
 
 /// A connection, and the daemon behind it if it is ours.
@@ -62,18 +62,50 @@ async fn embed(config: &Config, target: &Named, active: bool) -> Result<(Client,
     Ok((client, daemon))
 }
 
-/// Lets a daemon of our own touch what was typed, where the configuration names no host itself. An address that only the
-/// name's owner chooses (a private one behind a public name) still has to be listed.
+/// Lets a daemon of our own touch what was typed, where the configuration names no host itself. What only an exact entry may
+/// open (link-local neighbours, where a cloud hands out its credentials) stays shut: an address that somebody pasted, or
+/// that a model made up, is not an operator's word. So does a private address behind a public name.
 fn allow(config: &mut Config, url: &str, active: bool) {
     let targets = &mut config.targets;
     // What is no URL is refused with its reason by the daemon.
     let Ok(place) = Place::parse(url) else { return };
-    if !targets.hosts.is_empty() || !targets.active.is_empty() {
+    let needs_an_entry =
+        place.authority.address().is_some_and(|address| !class(address).may_be_listed_by_network());
+    if needs_an_entry || !targets.hosts.is_empty() || !targets.active.is_empty() {
         return;
     }
     let typed = AllowList::parse(&[place.authority.to_string()]).unwrap_or_default();
     match active {
         true => targets.active = typed,
         false => targets.hosts = typed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::domain::scope::{Intrusion, Lists};
+
+    #[test]
+    fn what_was_typed_may_be_touched_unless_it_takes_an_operators_word() {
+        for (url, active, allowed) in [
+            ("http://localhost:5000/", false, Some(Intrusion::Look)),
+            ("http://127.0.0.1:5000/x", true, Some(Intrusion::Attack)),
+            ("https://shop.example/", false, Some(Intrusion::Look)),
+            ("http://169.254.169.254/", false, None),
+            ("http://[fe80::1]/", true, None),
+            ("http://[::ffff:169.254.169.254]/", true, None),
+            ("http://2852039166/", true, None),
+        ] {
+            let mut config = Config::with_data_dir(Path::new("/nonexistent")).unwrap();
+            allow(&mut config, url, active);
+            let lists = Lists { hosts: config.targets.hosts, active: config.targets.active };
+            let authority = Place::parse(url).unwrap().authority;
+            let may = |intrusion| lists.consider(&authority, intrusion).is_ok();
+            assert_eq!(may(Intrusion::Look), allowed.is_some(), "{url}");
+            assert_eq!(may(Intrusion::Attack), allowed == Some(Intrusion::Attack), "{url}");
+        }
     }
 }

@@ -175,9 +175,10 @@ impl Named {
     }
 }
 
+/// Which schemes there are is the daemon's word: it says what is wrong with another one.
 fn is_url(text: &str) -> bool {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    scheme.is_some_and(|scheme| matches!(scheme.as_str(), "http" | "https"))
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn looks_like_a_path(text: &str) -> bool {
@@ -211,6 +212,7 @@ mod tests {
         let options = WebOptions::default();
         assert_eq!(options.named(Some("HTTP://a/")).unwrap(), Named::Url("HTTP://a/".into()));
         assert!(matches!(options.named(Some("/")).unwrap(), Named::Tree(_)));
+        assert_eq!(options.named(Some("ftp://a/")).unwrap(), Named::Url("ftp://a/".into()));
         assert!(options.named(Some("http:")).is_err());
     }
 
