@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod ids;
 pub mod target;
 pub mod job;
+pub mod load;
 pub mod said;
 pub mod lease;
 pub mod rescue;

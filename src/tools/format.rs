@@ -1,5 +1,7 @@
 //! The report formats that `parse/` reads, and how each proves the tool's work.
 
+use super::place::Of;
+
 /// A report format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
@@ -12,10 +14,16 @@ pub enum Format {
     Ruff,
     Semgrep,
     Vulture,
+    /// ApacheBench's text and its table of percentiles.
+    Ab,
+    /// The line of figures that our own scripts print from inside of a load tool.
+    Load,
+    Nmap,
+    Wapiti,
 }
 
 impl Format {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Sarif,
         Self::Bandit,
         Self::DetectSecrets,
@@ -25,6 +33,10 @@ impl Format {
         Self::Ruff,
         Self::Semgrep,
         Self::Vulture,
+        Self::Ab,
+        Self::Load,
+        Self::Nmap,
+        Self::Wapiti,
     ];
 
     /// The word in a manifest.
@@ -39,6 +51,10 @@ impl Format {
             Self::Ruff => "ruff",
             Self::Semgrep => "semgrep",
             Self::Vulture => "vulture",
+            Self::Ab => "ab",
+            Self::Load => "load",
+            Self::Nmap => "nmap",
+            Self::Wapiti => "wapiti",
         }
     }
 
@@ -46,7 +62,36 @@ impl Format {
     pub const fn reads_log(self) -> bool {
         match self {
             Self::DetectSecrets | Self::Gitleaks | Self::PipAudit | Self::Ruff | Self::Vulture => true,
-            Self::Sarif | Self::Bandit | Self::Eslint | Self::Semgrep => false,
+            // ab names on it what it forgets in its text.
+            Self::Ab => true,
+            Self::Sarif
+            | Self::Bandit
+            | Self::Eslint
+            | Self::Semgrep
+            | Self::Load
+            | Self::Nmap
+            | Self::Wapiti => false,
+        }
+    }
+
+    /// Whether its parser reads standard output beside a report file.
+    pub const fn reads_stdout(self) -> bool {
+        matches!(self, Self::Ab | Self::Wapiti)
+    }
+
+    /// The kind of target that its reports are about.
+    pub const fn of(self) -> Of {
+        match self {
+            Self::Sarif => Of::Any,
+            Self::Bandit
+            | Self::DetectSecrets
+            | Self::Eslint
+            | Self::Gitleaks
+            | Self::PipAudit
+            | Self::Ruff
+            | Self::Semgrep
+            | Self::Vulture => Of::Tree,
+            Self::Ab | Self::Load | Self::Nmap | Self::Wapiti => Of::Web,
         }
     }
 
@@ -61,6 +106,9 @@ impl Format {
             Self::Ruff => "its log names each file it checks",
             Self::Semgrep => "paths.scanned, and a rule of ours that has every file parsed",
             Self::Vulture => "it finds planted dead code; its complaints name the files it could not read",
+            Self::Ab | Self::Load => "requests with a good answer, for as long as was asked",
+            Self::Nmap => "the host is up, and the target's port is open and was looked at",
+            Self::Wapiti => "the requests of its crawl, in a session of its own; each module was started",
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Install {
     pub lock: String,
     /// The program, relative to the installation directory.
     pub program: String,
+    /// The oldest Python that will do, where it must be newer than proctor asks for: `(3, 12)`.
+    pub python: Option<(u32, u32)>,
     /// Further arguments of the package manager's build or install command (`-ldflags=…`).
     pub build_args: Vec<String>,
 }

@@ -32,7 +32,7 @@ pub(super) fn program(root: &Reader<'_>, run: Reader<'_>, of: Of) -> Option<Prog
     let pass_env = run.maybe("pass_env", as_list(as_text)).unwrap_or_default();
     let env = run.maybe_table("env").map(|table| environment(table, of)).unwrap_or_default();
     run.finish();
-    let report = report(root.table("report"));
+    let report = report(root.table("report"), of);
     let exits = exits(root.table("exit"));
     Some(ProgramRun {
         origin: origin?,
@@ -126,10 +126,11 @@ fn known_place(word: &str, of: Of) -> Result<Place, String> {
     })
 }
 
-fn report(table: Reader<'_>) -> Option<ReportSource> {
+fn report(table: Reader<'_>, of: Of) -> Option<ReportSource> {
     let streams = [("stdout", Stream::Stdout), ("stderr", Stream::Stderr), ("file", Stream::File)];
     let from = table.required("from", as_word(&streams));
-    let formats = Format::ALL.map(|format| (format.word(), format));
+    let formats = Format::ALL.into_iter().filter(|format| format.of() == Of::Any || format.of() == of);
+    let formats: Vec<(&str, Format)> = formats.map(|format| (format.word(), format)).collect();
     let format = table.required("format", as_word(&formats));
     let canary = table.maybe("canary", as_text);
     table.finish();
@@ -176,6 +177,8 @@ fn as_failure(table: &Table) -> Result<ExitMeaning, String> {
         FailureReason::UnexpectedExit,
         FailureReason::ServiceUnavailable,
         FailureReason::TargetUnreadable,
+        FailureReason::TargetUnreachable,
+        FailureReason::TargetLost,
         FailureReason::EmptyReport,
     ];
     let reason = table.get("failed").ok_or("the key \"failed\" is missing")?;
@@ -212,7 +215,16 @@ fn installed(table: &Reader<'_>, kind: Option<InstallKind>) -> Option<Install> {
     let lock = table.required("lock", as_inner_path);
     let program = table.required("program", as_inner_path);
     let build_args = table.maybe("build_args", as_list(as_text)).unwrap_or_default();
-    Some(Install { kind: kind?, packages: packages?, lock: lock?, program: program?, build_args })
+    let python = table.maybe("python", as_python);
+    Some(Install { kind: kind?, packages: packages?, lock: lock?, program: program?, python, build_args })
+}
+
+/// `3.12`
+fn as_python(value: &Value) -> Result<(u32, u32), String> {
+    let text = as_text(value)?;
+    let parts =
+        text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    parts.ok_or_else(|| format!("{text:?} must be the version of a Python, as in \"3.12\""))
 }
 
 fn system(table: &Reader<'_>) -> Option<System> {

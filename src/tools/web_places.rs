@@ -72,6 +72,11 @@ impl WebPlaces {
         &self.run.url
     }
 
+    /// Where it answered when the job began.
+    pub const fn address(&self) -> SocketAddr {
+        self.run.address
+    }
+
     /// Time the run may take.
     pub const fn wall(&self) -> Duration {
         self.run.wall

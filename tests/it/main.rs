@@ -7,6 +7,7 @@ mod mailbox;
 mod supervisor_otp;
 mod supervisor_model;
 mod tools;
+mod tools_web;
 mod tools_table;
 mod snapshot;
 mod snapshot_race;

@@ -163,7 +163,9 @@ impl Installer {
     async fn install(&self, package: &Package, tool: &str) -> Result<Receipt, InstallError> {
         let python = match &package.recipe {
             Recipe::System { .. } => None,
-            Recipe::Bootstrap | Recipe::Pip | Recipe::Npm | Recipe::Go { .. } => Some(self.python().await?),
+            Recipe::Bootstrap | Recipe::Pip | Recipe::Npm | Recipe::Go { .. } => {
+                Some(self.python(package.python).await?)
+            }
         };
         let runtime = match package.recipe.needs() {
             None => None,
@@ -173,7 +175,7 @@ impl Installer {
         let site = Site {
             layout: &self.setup.layout,
             inherited: &self.setup.inherited,
-            python: python.map(|python| python.program.as_path()),
+            python: python.as_ref().map(|python| python.program.as_path()),
             runtime: runtime.as_ref(),
             cancel: &self.cancel,
         };
@@ -211,10 +213,15 @@ impl Installer {
         Ok(receipt.program(&self.setup.layout.tools_dir))
     }
 
-    async fn python(&self) -> Result<&Python, InstallError> {
+    /// Found once; a tool that needs a newer one than others looks for itself.
+    async fn python(&self, oldest: (u32, u32)) -> Result<Python, InstallError> {
         let logs = self.setup.layout.logs("python".as_ref());
-        let found = self.python.get_or_init(|| python::find(&self.setup.inherited, &logs, &self.cancel));
-        found.await.as_ref().map_err(Clone::clone)
+        let find =
+            |logs| async move { python::find(oldest, &self.setup.inherited, logs, &self.cancel).await };
+        if oldest > python::OLDEST {
+            return find(&logs.join(format!("{}.{}", oldest.0, oldest.1))).await;
+        }
+        self.python.get_or_init(|| find(&logs)).await.clone()
     }
 
     /// Makes the tools directory and takes its lock, which goes with the returned file.

@@ -98,7 +98,7 @@ fn is_there(tool: &Manifest, layout: &Layout, locks: &Locks) -> bool {
 }
 
 async fn machine_python(logs: &Path, cancel: &CancellationToken) -> Check {
-    match python::find(&environment::inherited(), &logs.join("python"), cancel).await {
+    match python::find(python::OLDEST, &environment::inherited(), &logs.join("python"), cancel).await {
         Ok(python) => {
             let detail = format!("{} is {}", python.program.display(), python.version);
             Check::new(Kind::Machine, "python", State::Ok, detail)

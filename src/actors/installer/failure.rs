@@ -12,8 +12,8 @@ pub enum InstallError {
     NoRecipe { tool: String },
     #[error("{name}: there is no lock {lock:?}, and nothing is installed without hashes")]
     NoLock { name: String, lock: String },
-    #[error("there is no Python 3.10 or newer with the modules venv and ensurepip ({tried})")]
-    NoPython { tried: String },
+    #[error("there is no Python {oldest} or newer with the modules venv and ensurepip ({tried})")]
+    NoPython { oldest: String, tried: String },
     #[error("{name}, which it needs, could not be installed: {error}")]
     Runtime { name: &'static str, error: Box<InstallError> },
     #[error("{doing}: {how}")]
@@ -110,7 +110,10 @@ impl InstallError {
             Self::NoLock { lock, .. } => {
                 format!("put the lock files into the folder locks/{lock} beside the manifests")
             }
-            Self::NoPython { .. } => "on Debian and Ubuntu: apt-get install python3 python3-venv".to_owned(),
+            Self::NoPython { oldest, .. } => format!(
+                "on Debian and Ubuntu: apt-get install python3 python3-venv; where that is older than {oldest}: pyenv \
+                 or uv bring a newer one"
+            ),
             Self::Runtime { error, .. } => error.advice(),
             Self::Step { tail, log, .. } => {
                 let hint = HINTS.iter().find(|(words, _)| words.iter().any(|word| tail.contains(word)));

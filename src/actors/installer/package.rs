@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::failure::InstallError;
 use super::lock::{Lock, Locks};
+use super::python;
 use crate::tools::manifest::{Install, InstallKind, Manifest, Origin, Part, System, Version};
 
 /// One thing to install.
@@ -21,6 +22,8 @@ pub struct Package {
     pub program: String,
     /// What the version is asked with, besides the usual.
     pub env: Vec<(OsString, OsString)>,
+    /// The oldest Python that will do, where one is needed.
+    pub python: (u32, u32),
     pub lock: Lock,
     /// Everything that makes this installation differ from another one, as one number.
     pub digest: String,
@@ -95,6 +98,7 @@ impl Runtime {
             recipe: if self == Self::Pip { Recipe::Bootstrap } else { Recipe::Pip },
             program: program.to_owned(),
             env: Vec::new(),
+            python: python::OLDEST,
             digest: lock.digest(&[pinned, program]),
             lock,
         })
@@ -152,6 +156,7 @@ impl Package {
             recipe: Recipe::of(install),
             program: install.program.clone(),
             env: plain_environment(manifest),
+            python: install.python.unwrap_or(python::OLDEST),
             digest: digest(manifest, install, &lock, locks)?,
             lock,
             name,
@@ -167,6 +172,7 @@ impl Package {
             recipe: Recipe::System { package: system.package.clone() },
             program: system.program.clone(),
             env: plain_environment(manifest),
+            python: python::OLDEST,
             digest: lock.digest(&[&manifest.version.pinned, &system.program]),
             lock,
             name,

@@ -79,6 +79,9 @@ fn read_report(
     };
     let stdout = match source.from {
         Stream::Stdout => read_stream(&ended.stdout, "standard output", limit)?,
+        Stream::File if source.format.reads_stdout() => {
+            read_stream(&ended.stdout, "standard output", limit.min(LOG_BYTES_MAX))?
+        }
         Stream::Stderr | Stream::File => Vec::new(),
     };
     let stderr = match source.from {

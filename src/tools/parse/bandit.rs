@@ -53,6 +53,7 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
     for issue in &document.results {
         let end_line = issue.line_range.iter().max().copied();
         builder.finding(Draft {
+            web: None,
             rule: &issue.test_id,
             severity: Some(&issue.issue_severity),
             message: &issue.issue_text,

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
+use url::Url;
 
-use crate::domain::finding::{Finding, Location, MESSAGE_BYTES_MAX, Region, clean_text};
-use crate::domain::outcome::{FailureReason, Gap};
+use crate::domain::finding::{Exchange, Finding, Location, MESSAGE_BYTES_MAX, Region, clean_text};
+use crate::domain::outcome::{FailureReason, Gap, Work};
+use crate::domain::severity::Severity;
 use crate::domain::verdict::{Examined, Report, UnreadableReport};
-use crate::tools::invocation::relative;
+use crate::tools::invocation::{TargetPlace, relative};
 
 use super::output::Input;
 
@@ -64,6 +66,8 @@ pub(super) struct Draft<'a> {
     pub region: Option<Region>,
     pub cwe: Vec<u32>,
     pub help: Option<&'a str>,
+    /// What a running target was asked and showed; as the tool wrote it.
+    pub web: Option<Exchange>,
 }
 
 /// A report under construction.
@@ -79,6 +83,16 @@ impl<'a> Builder<'a> {
 
     /// Adds a finding. Its fingerprint is left empty: it needs the file's content, which no parser has.
     pub(super) fn finding(&mut self, draft: Draft<'_>) -> Result<(), UnreadableReport> {
+        let severity = self.input.manifest.severity.of(draft.rule, draft.severity);
+        self.finding_of(severity, draft)
+    }
+
+    /// The same, where the severity is no word of the tool's.
+    pub(super) fn finding_of(
+        &mut self,
+        severity: Severity,
+        draft: Draft<'_>,
+    ) -> Result<(), UnreadableReport> {
         if self.report.findings.len() >= FINDINGS_MAX {
             let detail = format!("the report holds more than {FINDINGS_MAX} findings");
             return Err(unreadable(FailureReason::OutputFlood, detail));
@@ -97,13 +111,13 @@ impl<'a> Builder<'a> {
         self.report.findings.push(Finding {
             tool: manifest.name.clone(),
             rule: clean_text(draft.rule, WORD_BYTES_MAX),
-            severity: manifest.severity.of(draft.rule, draft.severity),
+            severity,
             message: self.words(draft.message, MESSAGE_BYTES_MAX),
             location,
             cwe,
             help: draft.help.map(|help| clean_text(help, WORD_BYTES_MAX)),
             fingerprint: String::new(),
-            web: None,
+            web: draft.web.map(cleaned),
         });
         Ok(())
     }
@@ -129,6 +143,18 @@ impl<'a> Builder<'a> {
         self.done()
     }
 
+    /// What the tool did less than it should have; see [`Report::degraded`].
+    pub(super) fn degraded(&mut self, why: &str) {
+        let why = self.words(why, WORD_BYTES_MAX);
+        self.report.degraded.push(why);
+    }
+
+    /// Ends with the work done on a running target.
+    pub(super) fn site(mut self, work: Work) -> Report {
+        self.report.examined = Examined::Site(work);
+        self.done()
+    }
+
     /// Ends without a proof of work.
     pub(super) fn unproven(self) -> Report {
         self.done()
@@ -151,6 +177,10 @@ impl<'a> Builder<'a> {
     }
 
     fn path(&self, path: &str) -> Result<String, UnreadableReport> {
+        if let TargetPlace::Web(web) = self.input.output.target {
+            return page(web.url(), path)
+                .ok_or_else(|| malformed(format!("the report names {path:?}, which is no URL")));
+        }
         self.inner(path).ok_or_else(|| {
             malformed(format!("the report names {path:?}, which is no path inside of the target"))
         })
@@ -168,6 +198,25 @@ pub(super) fn without_root<'t>(text: &'t str, root: &Path) -> Cow<'t, str> {
             Cow::Owned(text.replace(&format!("{root}/"), ""))
         }
         _ => Cow::Borrowed(text),
+    }
+}
+
+/// The absolute URL of a page that the tool names by its path, or absolute.
+fn page(of: &Url, path: &str) -> Option<String> {
+    let url = of.join(path).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let text = String::from(url);
+    (text.len() <= PATH_BYTES_MAX).then_some(text)
+}
+
+/// What a target sent back is the least to be trusted of all.
+fn cleaned(exchange: Exchange) -> Exchange {
+    let word = |text: String| clean_text(&text, WORD_BYTES_MAX);
+    Exchange {
+        method: word(exchange.method),
+        param: exchange.param.map(word),
+        attack: exchange.attack.map(word),
+        evidence: exchange.evidence.map(word),
+        confidence: exchange.confidence.map(word),
     }
 }
 

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::domain::outcome::FailureReason;
 use crate::domain::target::Load;
 use crate::domain::verdict::{Report, UnreadableReport};
-use crate::tools::invocation::TargetPlace;
+use crate::tools::invocation::{TargetPlace, WebPlaces};
 use crate::tools::manifest::{Format, Manifest, Stream};
 
 use super::draft::{unreadable, without_root};
-use super::{bandit, detect_secrets, eslint, gitleaks, pip_audit, ruff, sarif, semgrep, vulture};
+use super::{
+    ab, bandit, detect_secrets, eslint, gitleaks, load, nmap, pip_audit, ruff, sarif, semgrep, vulture,
+    wapiti,
+};
 
 /// All that a run of a tool left behind. The exit code is already known to let the report be believed.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +56,22 @@ impl Input<'_> {
         Some(self.output.tool_config.join(&self.manifest.name.0).join(self.canary?))
     }
 
+    /// The running target. Manifests have no format of the other kind: a defect of ours otherwise.
+    pub(super) fn web(&self) -> Result<&WebPlaces, UnreadableReport> {
+        match self.output.target {
+            TargetPlace::Web(web) => Ok(web),
+            TargetPlace::Tree(_) => {
+                let detail = "a report about a running target was read for a source tree";
+                Err(unreadable(FailureReason::Internal, detail))
+            }
+        }
+    }
+
+    /// Standard output as text, where the report is a file; what is not UTF-8 is replaced.
+    pub(super) fn stdout(&self) -> String {
+        String::from_utf8_lossy(self.output.stdout).into_owned()
+    }
+
     /// Standard error as text; what is not UTF-8 is replaced.
     pub(super) fn stderr(&self) -> String {
         String::from_utf8_lossy(self.output.stderr).into_owned()
@@ -85,6 +104,10 @@ pub fn parse(manifest: &Manifest, output: &Output<'_>) -> Result<Report, Unreada
         Format::Ruff => ruff::parse,
         Format::Semgrep => semgrep::parse,
         Format::Vulture => vulture::parse,
+        Format::Ab => ab::parse,
+        Format::Load => load::parse,
+        Format::Nmap => nmap::parse,
+        Format::Wapiti => wapiti::parse,
     };
     parser(&input).map_err(|error| UnreadableReport {
         detail: without_root(&error.detail, output.root()).into_owned(),

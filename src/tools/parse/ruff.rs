@@ -50,6 +50,7 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
         let Position { row, column } = diagnostic.location;
         let end = (Some(diagnostic.end_location.row), Some(diagnostic.end_location.column));
         builder.finding(Draft {
+            web: None,
             rule: code,
             severity: None,
             message: &diagnostic.message,

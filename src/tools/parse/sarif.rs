@@ -166,6 +166,7 @@ fn finding(builder: &mut Builder<'_>, rules: &[Rule], hit: &Hit) -> Result<(), U
     let path = path.ok_or_else(|| malformed("a result of the SARIF report names no file"))?;
     let tags = rule.map(|rule| rule.properties.tags.as_slice()).unwrap_or_default();
     builder.finding(Draft {
+        web: None,
         rule: id.unwrap_or_default(),
         // §3.27.10: a result without a level has its rule's, and a rule without one has "warning".
         severity: Some(hit.level.as_deref().or(default_level).unwrap_or("warning")),

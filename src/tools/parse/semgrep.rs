@@ -76,6 +76,7 @@ pub(super) fn parse(input: &Input<'_>) -> Result<Report, UnreadableReport> {
     let mut builder = Builder::new(input);
     for found in &document.results {
         builder.finding(Draft {
+            web: None,
             rule: &found.check_id,
             severity: Some(&found.extra.severity),
             message: &found.extra.message,
