@@ -55,6 +55,17 @@ pub struct Logs {
 impl Engine {
     /// Makes a container, puts its files into it and starts it. The image must be there: see [`Engine::image`].
     pub async fn start(&self, spec: &ContainerSpec) -> Result<Container, EngineError> {
+        let mut container = self.create(spec).await?;
+        container.launch().await?;
+        let seen = self.inspect(&container.id).await?;
+        // The event of its start does not say whether it has a health check.
+        self.held().seen(&container.id, sweep::state_of(&seen));
+        container.address = container.find_address(&seen, spec.network.as_ref()).await?;
+        Ok(container)
+    }
+
+    /// Makes a container and puts its files into it.
+    pub(super) async fn create(&self, spec: &ContainerSpec) -> Result<Container, EngineError> {
         let spec = self.judged(spec.clone()).await?;
         let is_closed = match &spec.network {
             Some(attachment) => self.is_closed(attachment).await?,
@@ -69,15 +80,10 @@ impl Engine {
         let made = self.ask("make a container", SLOW, self.client().create_container(Some(options), body));
         let id = made.await.map_err(|error| missing_image(error, &spec))?.id;
         self.held().identify(&thing, &id);
-        let mut container = Container { engine: self.clone(), id, address: None, state, hold };
+        let container = Container { engine: self.clone(), id, address: None, state, hold };
         if !spec.files.is_empty() {
             container.put(&spec.files).await?;
         }
-        self.ask("start a container", SLOW, self.client().start_container(&name, None)).await?;
-        let seen = self.inspect(&container.id).await?;
-        // The event of its start does not say whether it has a health check.
-        self.held().seen(&container.id, sweep::state_of(&seen));
-        container.address = container.find_address(&seen, spec.network.as_ref()).await?;
         Ok(container)
     }
 
@@ -133,6 +139,12 @@ impl Container {
     /// On its network, reachable from this machine; `None` when it has no network.
     pub const fn address(&self) -> Option<IpAddr> {
         self.address
+    }
+
+    /// Starts what was made.
+    pub(super) async fn launch(&self) -> Result<(), EngineError> {
+        let starting = self.engine.client().start_container(&self.id, None);
+        self.engine.ask("start a container", SLOW, starting).await
     }
 
     /// How it stands, to be looked at and waited on.

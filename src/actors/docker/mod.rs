@@ -1,7 +1,8 @@
 //! The Docker engine: everything proctor asks of it goes through here.
 //!
 //! Reading order: [`door`] (what others hold), [`engine`] (what can be asked), [`container`] and [`network`] (guards: what
-//! they made is removed when they are dropped), [`image`], [`build`] and [`context`] (what containers are made of), [`error`];
+//! they made is removed when they are dropped), [`image`], [`build`] and [`context`] (what containers are made of),
+//! [`tool`] (one run of a program), [`error`];
 //! then the inside: [`held`] (who holds what), [`server`] (the actor), [`link`] (one connection's life), [`events`], [`sweep`],
 //! [`places`]; [`doctor`] looks from outside. What a container may be granted is decided in `domain/container/policy.rs`.
 
@@ -16,6 +17,7 @@ mod body;
 pub mod image;
 pub mod context;
 pub mod build;
+pub mod tool;
 pub mod doctor;
 mod events;
 mod sweep;

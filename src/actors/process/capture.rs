@@ -6,8 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter};
-use tokio::net::unix::pipe::Receiver;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, BufWriter};
 use tokio_util::sync::CancellationToken;
 
 use super::ended::{Captured, Spill};
@@ -38,7 +37,7 @@ pub(super) struct Valve {
 
 /// Reads `pipe` to its end, which is when the last process that holds its other side is gone. A flood is read on and thrown
 /// away: its writer must be able to handle our SIGTERM instead of sitting in `write`.
-pub(super) async fn read_all(mut pipe: Receiver, spill: SpillFile, valve: Valve) -> Captured {
+pub(super) async fn read_all(mut pipe: impl AsyncRead + Unpin, spill: SpillFile, valve: Valve) -> Captured {
     let mut capture = Capture::new(spill, &valve);
     let mut buffer = vec![0; READ_BYTES];
     loop {

@@ -26,6 +26,11 @@ pub struct Ended {
 }
 
 impl Ended {
+    /// The end of a run that others held (a container's).
+    pub fn elsewhere(how: How, began: Instant) -> Self {
+        Self::without_a_start(how, began)
+    }
+
     /// The end of a run that never began.
     pub(super) fn without_a_start(how: How, began: Instant) -> Self {
         Self {

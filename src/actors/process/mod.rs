@@ -28,6 +28,7 @@ mod scan;
 mod sweep;
 mod sys;
 mod scratch;
+mod elsewhere;
 mod resolve;
 mod orders;
 mod told;
@@ -37,6 +38,7 @@ pub mod sandbox;
 
 pub use command::{Command, Limits};
 pub use containment::{Containment, MemoryCgroup};
+pub use elsewhere::{Sinks, Streams};
 pub use ended::{Captured, Ended, How, MemoryLimit, Obstacle, Spill, Usage};
 pub use run::run;
 pub use sandbox::{Sandbox, Survey, survey};

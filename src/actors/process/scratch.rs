@@ -48,6 +48,11 @@ pub(super) fn prepare(scratch: &Path) -> io::Result<Scratch> {
     Ok(Scratch { private, stdout: spill_file(scratch, "stdout")?, stderr: spill_file(scratch, "stderr")? })
 }
 
+/// The files of both streams, for what needs nothing else of a run here. Blocks on the disk.
+pub(super) fn spill_files(scratch: &Path) -> io::Result<(SpillFile, SpillFile)> {
+    Ok((spill_file(scratch, "stdout")?, spill_file(scratch, "stderr")?))
+}
+
 fn spill_file(scratch: &Path, name: &str) -> io::Result<SpillFile> {
     let path = scratch.join(name);
     Ok(SpillFile { file: File::create(&path)?, path })
