@@ -15,13 +15,19 @@ impl Plan<'_> {
         let arguments = DockerArguments {
             door: self.doors.docker.clone(),
             identity: self.identity,
-            policy: Policy { readable: canonical(self.roots), writable: canonical(&[self.data.runs()]) },
+            policy: Policy { readable: self.readable(), writable: canonical(&[self.data.runs()]) },
             places: Places::of_process(&self.config.docker.host),
             journal: self.doors.journal.clone(),
         };
         ChildSpec::server_in::<DockerServer>("docker", self.doors.docker.slot(), move || arguments.clone())
             .backoff(Backoff::MANAGER)
             .shutdown(Shutdown::Stop(docker::STOP))
+    }
+
+    /// What may be examined, and what tools in images need of ours.
+    fn readable(&self) -> Vec<PathBuf> {
+        let ours = [self.data.snapshots(), self.data.tool_config(), self.data.rules()];
+        [canonical(self.roots), canonical(&ours)].concat()
     }
 
     /// After the engine's actor, so that what its spares leave is still removed.

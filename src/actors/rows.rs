@@ -19,6 +19,7 @@ use super::gateway::token_list::TokenList;
 use super::handles::{Deadlines, Handles, Source};
 use super::host;
 use super::installer::Installed;
+use super::jobs::contain::Containers;
 use super::jobs::execute::Workplace;
 use super::jobs::job::Shop;
 use super::jobs::looks::{Looks, LooksArguments};
@@ -202,6 +203,10 @@ impl Plan<'_> {
                 shim: self.shim.clone(),
                 sandbox: self.config.process.sandbox,
                 readable: self.config.process.sandbox_readable.clone(),
+                containers: Containers {
+                    docker: self.doors.docker.clone(),
+                    images: self.config.docker.clone(),
+                },
             }),
             store: self.told_store(),
             breakers: self.doors.breakers.clone(),

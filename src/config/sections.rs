@@ -227,6 +227,7 @@ pub struct Apps {
     pub build: Duration,
     pub build_network: BuildNetwork,
     pub context_bytes_max: u64,
+    pub images_kept: usize,
     #[serde(rename = "start_s", deserialize_with = "seconds")]
     pub start: Duration,
     #[serde(rename = "linger_s", deserialize_with = "seconds")]

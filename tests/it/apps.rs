@@ -53,6 +53,7 @@ impl World {
         config.apps.build_network = BuildNetwork::None;
         config.apps.memory_mib = 128;
         config.apps.linger = Duration::ZERO;
+        config.apps.images_kept = 0;
         config.apps.start = Duration::from_secs(60);
         change(&mut config);
         let workshop = Workshop {
@@ -96,13 +97,19 @@ impl World {
 
     /// Ends in good order; nothing may be left, images of ours included.
     async fn close(self) {
-        self.supervisor.shutdown(PATIENCE).await;
-        until("the removal", || self.engine.left().is_empty()).await;
-        let filter = format!("label=proctor.daemon={}", self.engine.identity.daemon);
-        for image in docker(&["images", "-q", "--filter", &filter]).lines() {
-            docker(&["rmi", "-f", image]);
+        for view in self.apps.list().await.unwrap() {
+            self.apps.stop(&view.spec).await.unwrap();
         }
+        until("the removal", || self.engine.left().is_empty()).await;
+        until("the removal of images", || self.images().is_empty()).await;
+        self.supervisor.shutdown(PATIENCE).await;
         self.engine.close().await;
+    }
+
+    /// Names of images that were built here.
+    fn images(&self) -> Vec<String> {
+        let filter = format!("label=proctor.daemon={}", self.engine.identity.daemon);
+        docker(&["images", "-q", "--filter", &filter]).lines().map(str::to_owned).collect()
     }
 }
 

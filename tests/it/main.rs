@@ -82,3 +82,4 @@ mod zap_world;
 mod zap;
 mod zap_faults;
 mod zap_shop;
+mod contained_tools;

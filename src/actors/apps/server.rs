@@ -26,6 +26,10 @@ use crate::domain::target::AppSpec;
 /// Requests that may wait: one per job that may run, many times over.
 const REQUESTS_LIMIT: usize = 64;
 
+/// Tries to remove images that a container is still made from, and the pause between them.
+const PRUNE_TRIES: u32 = 20;
+const PRUNE_PAUSE: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub enum AppsMessage {
     /// Somebody wants an app. Answered at once: whether it comes up is read from its state.
@@ -120,7 +124,7 @@ impl Server for AppsServer {
             AppsMessage::Release { app } => self.release(app, context),
             AppsMessage::Expire { app, releases } => self.expire(app, releases, context),
             AppsMessage::Started { app, failed } => self.started(app, failed),
-            AppsMessage::Gone { app } => drop(self.apps.remove(&app)),
+            AppsMessage::Gone { app } => self.gone(app, context),
             AppsMessage::List { reply } => reply.send(self.list()),
             AppsMessage::Stop { spec, reply } => reply.send(self.stop(&spec, context)),
         }
@@ -238,6 +242,25 @@ impl AppsServer {
         context.spawn(async move {
             // An error means that it is gone already.
             drop(supervisor.terminate_child(&child_id(app).as_str().into()).await);
+        });
+    }
+
+    /// The images of apps are kept for the next time, up to a number. Looked after when no app is there that might need one.
+    fn gone(&mut self, app: u64, context: &Context<AppsMessage>) {
+        self.apps.remove(&app);
+        if !self.apps.is_empty() {
+            return;
+        }
+        let Workshop { docker, apps, .. } = self.arguments.workshop.clone();
+        context.spawn(async move {
+            for _ in 0..PRUNE_TRIES {
+                let Ok(engine) = docker.engine().await else { return };
+                // What the container of the last app still holds is free in a moment.
+                match engine.prune_images(apps.images_kept).await {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) => tokio::time::sleep(PRUNE_PAUSE).await,
+                }
+            }
         });
     }
 

@@ -1,9 +1,12 @@
 //! Images: looked at, pulled when they are not there.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{CreateImageOptionsBuilder, RemoveImageOptionsBuilder};
+use bollard::query_parameters::{
+    CreateImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
+};
 use futures_util::StreamExt as _;
 use tokio::time::timeout;
 
@@ -99,6 +102,22 @@ impl Engine {
         }
         let found = self.find_image(image).await?;
         found.ok_or_else(|| missing("it was pulled and is not there".to_owned(), advice()))
+    }
+
+    /// Removes what was built by this daemon and nobody runs, but the `kept` newest; how many are left that should not be.
+    pub async fn prune_images(&self, kept: usize) -> Result<usize, EngineError> {
+        let filters = HashMap::from([("label".to_owned(), vec![self.identity().filter()])]);
+        let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+        let mut images = self.ask("list images", QUICK, self.client().list_images(Some(options))).await?;
+        images.sort_by_key(|image| std::cmp::Reverse(image.created));
+        let mut left = 0;
+        for image in images.into_iter().skip(kept) {
+            // By name: an image of several names loses one at a time.
+            let named = image.repo_tags.into_iter().find(|tag| !tag.starts_with("<none>"));
+            let removed = self.forget_image(&named.unwrap_or(image.id)).await;
+            left += usize::from(removed.is_err_and(|error| !error.is_absence()));
+        }
+        Ok(left)
     }
 
     /// Removes an image that nothing is made from any more. The layers that others share stay.

@@ -57,8 +57,10 @@ impl Installed {
         tools_dir: &Path,
         locks: &Locks,
     ) -> Result<Program, NotInstalled> {
-        if let Some(Origin::Brought(program)) = manifest.program().map(|program| &program.origin) {
-            return brought(manifest, program);
+        match manifest.program().map(|program| &program.origin) {
+            Some(Origin::Brought(program)) => return brought(manifest, program),
+            Some(Origin::Image { image, program }) => return Ok(contained(image, program)),
+            _ => {}
         }
         let package = Package::of(manifest, locks)
             .map_err(|_| NotInstalled::NoRecipe { tool: manifest.name.0.clone() })?;
@@ -70,6 +72,12 @@ impl Installed {
         let nothing_to_install = manifest.native().is_some() || manifest.image().is_some();
         nothing_to_install || Self::locate(manifest, tools_dir).is_ok()
     }
+}
+
+/// A program in an image is looked for by the engine.
+fn contained(image: &str, program: &Path) -> Program {
+    let root = PathBuf::from("/");
+    Program { path: program.to_owned(), version: image.to_owned(), root, bin_dirs: Vec::new() }
 }
 
 /// A program that the user brings is taken as it is.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::confine;
+use super::contain::{self, Containers, Unrun};
 use super::snapshot::Snapshot;
 use crate::actors::installer::{Installed, Program};
 use crate::actors::process::{self, Command, How, MemoryLimit, Obstacle, Survey};
@@ -43,6 +44,8 @@ pub struct Workplace {
     pub sandbox: SandboxMode,
     /// Shown to every tool, besides what it needs.
     pub readable: Vec<PathBuf>,
+    /// For tools that bring an image.
+    pub containers: Containers,
 }
 
 /// One tool on one snapshot.
@@ -153,7 +156,13 @@ pub async fn run_tool(
         Ok(prepared) => prepared,
         Err((reason, detail)) => return Finished::not_started(reason, detail, None),
     };
-    let ended = process::run(command, cancel).await;
+    let ended = match manifest.image() {
+        None => process::run(command, cancel).await,
+        Some(image) => match contain::run(call, image, command, workplace, cancel).await {
+            Ok(ended) => ended,
+            Err(Unrun { reason, detail }) => return Finished::not_started(reason, detail, None),
+        },
+    };
     if ended.stuck {
         tracing::error!(tool = %manifest.name, "a process of the tool survives SIGKILL: it hangs in the kernel");
     }

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod task;
 pub mod execute;
 mod confine;
+pub mod contain;
 mod reading;
 mod run_slot;
 mod calls;
