@@ -83,3 +83,4 @@ mod zap;
 mod zap_faults;
 mod zap_shop;
 mod contained_tools;
+mod doctor;

@@ -264,6 +264,13 @@ fn a_targets_network_has_one_door() {
 }
 
 #[test]
+fn the_engine_has_one_door() {
+    let outside = sources("src").into_iter().filter(|source| !source.path.starts_with("src/actors/docker/"));
+    let breaches = outside.filter(|source| production(&source.text).contains("bollard"));
+    report(&breaches.map(|source| source.path).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_table_of_reasons_is_the_code() {
     let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let quoted = |line: &str, quote: char| line.split(quote).nth(1).unwrap_or_default().to_owned();
