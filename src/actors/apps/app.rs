@@ -146,9 +146,10 @@ async fn start(
         started: now,
     };
     let services = Services::start(&stage, &made, progress).await?;
-    let address = services.get(&entry).and_then(|container| container.address());
-    let unaddressed = || AppError::Engine { service: entry.clone(), why: "it has no address".to_owned() };
-    let address = SocketAddr::new(address.ok_or_else(unaddressed)?, port);
+    let address = match services.get(&entry).and_then(|container| container.address()) {
+        Some(address) => SocketAddr::new(address, port),
+        None => return Err(unaddressed(&services, &entry).await),
+    };
     let authority = Authority::new(&format!("{}.{DOMAIN}", planned.name), port)
         .map_err(|refused| AppError::NotNow(refused.to_string()))?;
     progress("waiting for an answer");
@@ -157,6 +158,17 @@ async fn start(
         .await?;
     let endpoint = Endpoint { authority, address, services: Arc::downgrade(&services) };
     Ok(Started { services, endpoint, entry })
+}
+
+/// What is looked at has no address: most likely it has ended.
+async fn unaddressed(services: &Services, entry: &str) -> AppError {
+    match services.casualty(entry) {
+        Some((service, exit)) => {
+            let tail = service.container.log_tail().await.unwrap_or_default();
+            AppError::Died { service: service.name.clone(), exit, tail }
+        }
+        None => AppError::Engine { service: entry.to_owned(), why: "it has no address".to_owned() },
+    }
 }
 
 async fn make_all(

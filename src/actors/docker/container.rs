@@ -136,7 +136,7 @@ impl Container {
         self.hold.thing().name()
     }
 
-    /// On its network, reachable from this machine; `None` when it has no network.
+    /// On its network, reachable from this machine; `None` when it has no network, or had ended well before it was looked at.
     pub const fn address(&self) -> Option<IpAddr> {
         self.address
     }
@@ -173,6 +173,8 @@ impl Container {
         }
         let name = self.name().to_owned();
         match sweep::state_of(seen) {
+            // It has done its work already.
+            ContainerState::Exited(exit) if exit.code == 0 => Ok(None),
             ContainerState::Exited(exit) => {
                 let tail = self.log_tail().await.unwrap_or_default();
                 Err(EngineError::EndedAtOnce { name, code: exit.code, oom_killed: exit.oom_killed, tail })

@@ -10,7 +10,9 @@ use crate::domain::container::{Happening, Health};
 /// What was taken from a stream so far.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Nanoseconds of the Unix clock of the latest event.
+    /// Where the first stream begins, in nanoseconds of our clock: the engine's may be another.
+    began: i64,
+    /// Nanoseconds of the engine's clock at the latest event; 0 before the first.
     latest: i64,
     /// The events of that very nanosecond: (object, action).
     at_latest: BTreeSet<(String, String)>,
@@ -26,12 +28,13 @@ pub(super) struct Told {
 impl Seen {
     /// From a point in time on, in seconds of the Unix clock.
     pub fn since(unix_s: i64) -> Self {
-        Self { latest: unix_s.saturating_mul(NANOS), at_latest: BTreeSet::new() }
+        Self { began: unix_s.saturating_mul(NANOS), ..Self::default() }
     }
 
     /// For the request that opens a stream: `seconds.nanoseconds`.
     pub fn resume(&self) -> String {
-        format!("{}.{:09}", self.latest.div_euclid(NANOS), self.latest.rem_euclid(NANOS))
+        let from = if self.latest == 0 { self.began } else { self.latest };
+        format!("{}.{:09}", from.div_euclid(NANOS), from.rem_euclid(NANOS))
     }
 
     /// What an event says, unless it was heard before or says nothing of a container's life.
@@ -105,6 +108,13 @@ mod tests {
         }
         assert_eq!(take(&mut seen, 2_000_000_000, "a", "destroy"), Some(Happening::Removed));
         assert_eq!(take(&mut seen, 1_500_000_007, "a", "start"), None, "from before");
+    }
+
+    #[test]
+    fn an_engine_whose_clock_is_behind_is_heard() {
+        let mut seen = Seen::since(1_000);
+        assert_eq!(take(&mut seen, 900 * NANOS, "a", "start"), Some(Happening::Started));
+        assert_eq!(seen.resume(), "900.000000000");
     }
 
     #[test]
