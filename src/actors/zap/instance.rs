@@ -99,8 +99,11 @@ impl Instance {
                 Ok(version) => return Ok(version),
                 Err(ZapError::Refused { .. }) => {
                     let since = *refused_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= REFUSED_FOR || self.log().await.0.refusal.is_some() {
-                        return Err(self.refused().await);
+                    if let Some(refused) = self.refusal().await {
+                        return Err(refused);
+                    }
+                    if since.elapsed() >= REFUSED_FOR {
+                        return Err(refused("ZAP hangs up on us without a word"));
                     }
                 }
                 Err(error) if error.is_of_the_wire() => refused_since = None,
@@ -112,14 +115,11 @@ impl Instance {
     }
 
     /// What hanging up means, if ZAP's own log says so.
-    pub async fn refused(&self) -> Trouble {
-        let why = match self.log().await.0.refusal {
-            Some(Refusal::Key) => "ZAP does not take our API key",
-            Some(Refusal::Address) => "ZAP does not permit our address",
-            None => "ZAP hangs up on us without a word",
-        };
-        Trouble::new(FailureReason::ZapRefused, why)
-            .advise("see `zap.options`: is `api.key` or `api.addrs` set there?")
+    pub async fn refusal(&self) -> Option<Trouble> {
+        Some(refused(match self.log().await.0.refusal? {
+            Refusal::Key => "ZAP does not take our API key",
+            Refusal::Address => "ZAP does not permit our address",
+        }))
     }
 
     async fn ended_early(&self, state: ContainerState) -> Trouble {
@@ -191,6 +191,11 @@ impl Instance {
             }
         }
     }
+}
+
+fn refused(why: &str) -> Trouble {
+    Trouble::new(FailureReason::ZapRefused, why)
+        .advise("see `zap.options`: is `api.key` or `api.addrs` set there?")
 }
 
 fn unready(detail: impl Into<String>) -> Trouble {

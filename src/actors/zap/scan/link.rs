@@ -16,6 +16,9 @@ const DEAD_AFTER: Duration = Duration::from_secs(30);
 /// Before a call is made again: a ZAP that hangs up does so at once.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// Until the engine has told of a death.
+const HEARD_AFTER: Duration = Duration::from_secs(5);
+
 /// See the module's header.
 pub(super) struct Link<'a> {
     instance: &'a Instance,
@@ -81,11 +84,14 @@ impl<'a> Link<'a> {
         self.instance.client().clone()
     }
 
+    /// The end of a container is heard a moment after that of its connections, and says more: it is given that moment.
     async fn dead(&self, error: ZapError) -> Trouble {
-        if matches!(error, ZapError::Refused { .. }) {
-            return self.instance.refused().await;
+        sleep(HEARD_AFTER).await;
+        let died = Trouble::new(FailureReason::ZapDied, error.to_string());
+        match error {
+            ZapError::Refused { .. } => self.instance.refusal().await.unwrap_or(died),
+            _ => died,
         }
-        Trouble::new(FailureReason::ZapDied, error.to_string())
     }
 }
 

@@ -16,10 +16,11 @@ const SEEDS_MAX: usize = 1_000;
 /// Who follows this link is nobody any more.
 const LOGOUT: &str = "(?i).*(log|sign)[-_]?(out|off).*";
 
-/// Everything on the target's own host and port, as regular expressions of Java.
+/// Everything on the target's own host and port, as regular expressions of Java. Not the bare origin: to ZAP that is a page
+/// of its own, which it would crawl and report beside `/`.
 pub(super) fn include(place: &Place) -> Vec<String> {
     let origin = place.url.origin().ascii_serialization();
-    vec![format!("\\Q{origin}\\E(?:[/?#].*)?")]
+    vec![format!("\\Q{origin}\\E/.*")]
 }
 
 pub(super) fn exclude(plan: &WebPlan) -> Vec<String> {
@@ -125,9 +126,9 @@ mod tests {
     #[test]
     fn a_context_is_the_targets_origin_and_no_neighbour() {
         let place = Place::parse("http://shop.example:5000/a?b").unwrap();
-        assert_eq!(include(&place), ["\\Qhttp://shop.example:5000\\E(?:[/?#].*)?"]);
+        assert_eq!(include(&place), ["\\Qhttp://shop.example:5000\\E/.*"]);
         let usual = Place::parse("https://shop.example:443/").unwrap();
-        assert_eq!(include(&usual), ["\\Qhttps://shop.example\\E(?:[/?#].*)?"]);
+        assert_eq!(include(&usual), ["\\Qhttps://shop.example\\E/.*"]);
     }
 
     #[test]
