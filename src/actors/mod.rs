@@ -13,6 +13,7 @@ pub mod host;
 pub mod data_dir;
 pub mod process;
 pub mod egress;
+pub mod probes;
 pub mod apps;
 pub mod installer;
 pub mod store;

@@ -149,6 +149,9 @@ fn what_two_readers_may_read_differently_is_not_read() {
         "http://shop.example\\@10.0.0.1/",
         "http://user@shop.example/",
         "http://:pass@shop.example/",
+        "http://@shop.example/",
+        "http:@shop.example/",
+        "http:///@shop.example/",
         "http://a b/",
         " http://shop.example/",
         "http://shop.example/\n",
@@ -186,6 +189,8 @@ fn a_page_cannot_join_its_way_out_unnoticed() {
     assert_eq!(authority("https:c").unwrap_or_default(), "c:443");
     assert!(authority("/\\10.0.0.1/").is_err());
     assert!(authority("file:///etc/passwd").is_err());
+    assert!(authority("//@10.0.0.1/").is_err());
+    assert_eq!(authority("/@somebody/page?to=a@b").unwrap(), "shop.example:81");
 }
 
 #[test]

@@ -84,3 +84,7 @@ mod zap_faults;
 mod zap_shop;
 mod contained_tools;
 mod doctor;
+mod probes;
+mod ssrf_world;
+mod ssrf_corpus;
+mod ssrf;

@@ -15,6 +15,7 @@ use super::reading::{self, Left};
 use super::task::SiteOrder;
 use crate::actors::apps::AppLease;
 use crate::actors::egress::{Gate, Traffic};
+use crate::actors::probes;
 use crate::actors::zap::ZapOrder;
 use crate::domain::adaptive;
 use crate::domain::container::Owner;
@@ -50,11 +51,16 @@ impl Calls {
 
     async fn look_ourselves(&self, native: Native, order: &SiteOrder, stages: Stages) -> Verdict {
         let until = Instant::now() + stages.run;
+        let probe = probes::Order {
+            tool: order.manifest.name.clone(),
+            site: order.ground.site.clone(),
+            deadline: until,
+            cancel: self.cancel.clone(),
+        };
         verdict::of_site(match native {
             Native::Zap => self.by_zap(order, until).await,
-            Native::Headers | Native::Endpoints => {
-                WebEvidence::nothing(WebEnding::failed(FailureReason::Internal, "not in this build"))
-            }
+            Native::Headers => probes::headers::look(&probe).await,
+            Native::Endpoints => probes::endpoints::look(&probe).await,
         })
     }
 

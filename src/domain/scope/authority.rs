@@ -138,7 +138,21 @@ fn check(text: &str) -> Result<(), Refused> {
     if text.chars().any(|character| character == '\\' || character <= ' ' || character.is_control()) {
         return refused("it has a backslash, a space or a control character");
     }
+    if authority_of(text).contains('@') {
+        return Err(Refused::Userinfo);
+    }
     Ok(())
+}
+
+/// Where a URL's host would stand, by any reading: an empty user name before it is gone once it is read.
+fn authority_of(text: &str) -> &str {
+    let after_scheme = match text.split_once(':') {
+        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => rest,
+        _ if text.starts_with("//") => text,
+        _ => return "",
+    };
+    let authority = after_scheme.trim_start_matches('/');
+    authority.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// Text of a stranger, for an error message: short, and without what moves a terminal's cursor.

@@ -7,6 +7,13 @@
 //! (RFC 5280 §4.1, in DER.) Whether the chain holds is the TLS library's to say.
 
 use jiff::tz::TimeZone;
+use url::Url;
+
+use super::rule::{self, Remark};
+
+/// Days before its end from which on a certificate should have been renewed.
+const RENEWED_DAYS: i64 = 14;
+const DAY: i64 = 24 * 60 * 60;
 
 /// Of one connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +48,41 @@ pub struct Stated {
     pub validity: Validity,
     /// Its issuer is its subject.
     pub is_self_issued: bool,
+}
+
+/// What is wrong with what the server of `url` showed, at `now` in seconds since 1970.
+pub fn judge(tls: &Tls, url: &Url, now: i64) -> Vec<Remark> {
+    let shown = &tls.certificate;
+    let remark = |rule, message: String| Remark::new(rule, url, message).about("certificate");
+    let mut remarks = Vec::new();
+    if let Some(Validity { from, until }) = shown.validity {
+        let days = (until - now).div_euclid(DAY);
+        if now > until {
+            remarks.push(remark(
+                &rule::CERTIFICATE_EXPIRED,
+                format!("the certificate expired {} days ago", -days),
+            ));
+        } else if now < from {
+            remarks.push(remark(
+                &rule::CERTIFICATE_NOT_YET_VALID,
+                "the certificate is not valid yet".to_owned(),
+            ));
+        } else if days < RENEWED_DAYS {
+            let message = format!("the certificate expires in {days} days");
+            remarks.push(remark(&rule::CERTIFICATE_EXPIRES_SOON, message));
+        }
+    }
+    if let Some(why) = &shown.untrusted {
+        let whom =
+            if shown.is_self_signed { "it vouches for itself" } else { "its issuer is not known here" };
+        let message = format!("nobody that this machine trusts vouches for the certificate: {whom}");
+        remarks.push(remark(&rule::CERTIFICATE_UNTRUSTED, message).shown_by(why));
+    }
+    if let Some(why) = &shown.wrong_name {
+        let message = format!("the certificate is not for {}", url.host_str().unwrap_or_default());
+        remarks.push(remark(&rule::CERTIFICATE_WRONG_NAME, message).shown_by(why));
+    }
+    remarks
 }
 
 const SEQUENCE: u8 = 0x30;
@@ -150,6 +192,31 @@ mod tests {
     fn an_impossible_date_is_no_date() {
         let times = [tagged(UTC_TIME, b"261301000000Z"), tagged(UTC_TIME, b"270101000000Z")];
         assert_eq!(read(&certificate("us", "us", &times)), None);
+    }
+
+    #[test]
+    fn each_fault_is_told_alone_and_together_with_the_others() {
+        let url = Url::parse("https://shop.example/").unwrap();
+        let now = 1_800_000_000;
+        let found = |from, until, untrusted: bool, wrong: bool| {
+            let why = |is: bool| is.then(|| "why".to_owned());
+            let validity = Some(Validity { from, until });
+            let certificate = Certificate {
+                validity,
+                is_self_signed: false,
+                untrusted: why(untrusted),
+                wrong_name: why(wrong),
+            };
+            let tls = Tls { version: "TLSv1.3".into(), certificate };
+            judge(&tls, &url, now).iter().map(|remark| remark.rule.id).collect::<Vec<_>>()
+        };
+        let (past, future) = (now - 100 * DAY, now + 100 * DAY);
+        assert_eq!(found(past, future, false, false), Vec::<&str>::new());
+        assert_eq!(found(past, now - 1, false, false), ["certificate-expired"]);
+        assert_eq!(found(past, now + 13 * DAY, false, false), ["certificate-expires-soon"]);
+        assert_eq!(found(now + 1, future, false, false), ["certificate-not-yet-valid"]);
+        let all = ["certificate-expired", "certificate-untrusted", "certificate-wrong-name"];
+        assert_eq!(found(past, now - 1, true, true), all);
     }
 
     proptest! {

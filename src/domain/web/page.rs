@@ -49,3 +49,45 @@ impl Page {
         self.header("content-type").is_none_or(|kind| kind.to_ascii_lowercase().contains("html"))
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::domain::web::certificate::{Certificate, Validity};
+
+    /// An answer of `http://shop.example/` in HTML, unless `headers` say otherwise.
+    pub fn page(status: u16, headers: &[(&str, &str)], body: &str) -> Page {
+        let mut headers: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        if !headers.iter().any(|(name, _)| name == "content-type") {
+            headers.push(("content-type".into(), "text/html".into()));
+        }
+        Page {
+            url: Url::parse("http://shop.example/").unwrap(),
+            method: "GET".into(),
+            status,
+            headers,
+            body: body.as_bytes().to_vec(),
+            is_truncated: false,
+            tls: None,
+        }
+    }
+
+    /// The same over TLS with a certificate that nothing is wrong with.
+    pub fn https(mut page: Page) -> Page {
+        page.url.set_scheme("https").unwrap();
+        let validity = Some(Validity { from: 0, until: i64::MAX });
+        let certificate = Certificate { validity, is_self_signed: false, untrusted: None, wrong_name: None };
+        page.tls = Some(Tls { version: "TLSv1.3".into(), certificate });
+        page
+    }
+
+    #[test]
+    fn a_redirect_is_one_by_its_status_and_is_read_as_the_page_means_it() {
+        let leads = |status, to| page(status, &[("location", to)], "").redirect().map(String::from);
+        assert_eq!(leads(302, "a/b").unwrap(), "http://shop.example/a/b");
+        assert_eq!(leads(308, "//other/").unwrap(), "http://other/");
+        assert_eq!(leads(200, "/a"), None);
+        assert_eq!(leads(304, "/a"), None);
+    }
+}
