@@ -55,6 +55,7 @@ mod session_crash;
 mod whole;
 mod scan;
 mod tool_faults;
+mod web_tools;
 mod hostile_tree;
 #[cfg(feature = "fault-injection")]
 mod crash;

@@ -12,6 +12,9 @@ from locust import HttpUser, constant, events, task
 
 URL = os.environ["PROCTOR_URL"]
 DURATION_S = float(os.environ["PROCTOR_DURATION_S"])
+# Named for each request: locust's sessions do not look at http_proxy, and would ask past the gate.
+GATE = os.environ.get("PROCTOR_PROXY")
+PROXIES = {"http": GATE, "https": GATE} if GATE else None
 # Without a time limit a request to a server that never answers has no end at all.
 TIMEOUT_S = 60
 clock = {}
@@ -22,8 +25,9 @@ class Visitor(HttpUser):
 
     @task
     def visit(self):
-        get = self.client.get(URL, allow_redirects=False, catch_response=True, timeout=TIMEOUT_S)
-        with get as answer:
+        # A wrong certificate is another tool's finding.
+        options = {"allow_redirects": False, "timeout": TIMEOUT_S, "proxies": PROXIES, "verify": False}
+        with self.client.get(URL, catch_response=True, **options) as answer:
             answer.request_meta["name"] = str(answer.status_code)
             if 200 <= answer.status_code < 300:
                 answer.success()
