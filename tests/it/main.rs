@@ -52,6 +52,7 @@ mod clients_rmcp;
 mod session;
 #[cfg(feature = "fault-injection")]
 mod session_crash;
+mod web;
 mod whole;
 mod scan;
 mod tool_faults;
