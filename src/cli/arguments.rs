@@ -63,7 +63,7 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Serve(ServeCommand),
-    Scan(ScanCommand),
+    Scan(Box<ScanCommand>),
     #[command(flatten)]
     Ask(Question),
     McpConfig(McpConfigCommand),

@@ -120,7 +120,7 @@ fn check_zap(effective: &Effective, problems: &mut Vec<Problem>) {
         problems.push(effective.problem("zap.image", error.to_string()));
     }
     for option in effective.texts("zap.options") {
-        if !option.split_once('=').is_some_and(|(key, _)| !key.trim().is_empty()) {
+        if option.split_once('=').is_none_or(|(key, _)| key.trim().is_empty()) {
             problems.push(effective.problem("zap.options", format!("{option:?} is no `key=value`")));
         }
     }

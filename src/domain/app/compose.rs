@@ -1,4 +1,4 @@
-//! Compose files: the part of them that describes an app to be examined. What would loosen a wall becomes a [`Demand`], which
+//! Compose files: the part of them that describes an app to be examined. What would loosen a wall becomes a [`Demand`](crate::domain::container::Demand), which
 //! the policy refuses by name; what only a person at a terminal needs is passed over; anything else is an error, so that
 //! nobody examines an app that was started other than it was meant.
 

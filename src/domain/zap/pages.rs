@@ -77,11 +77,13 @@ struct CrawledPage {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 enum CrawlPart {
-    UrlsInScope(Vec<CrawledPage>),
-    UrlsOutOfScope(serde::de::IgnoredAny),
-    UrlsIoError(Vec<String>),
+    #[serde(rename = "urlsInScope")]
+    InScope(Vec<CrawledPage>),
+    #[serde(rename = "urlsOutOfScope")]
+    OutOfScope(serde::de::IgnoredAny),
+    #[serde(rename = "urlsIoError")]
+    Broken(Vec<String>),
 }
 
 impl Crawl {
@@ -89,9 +91,9 @@ impl Crawl {
         let mut crawl = Self::default();
         for part in only::<Vec<CrawlPart>>(body)? {
             match part {
-                CrawlPart::UrlsInScope(pages) => crawl.pages = pages,
-                CrawlPart::UrlsOutOfScope(_) => {}
-                CrawlPart::UrlsIoError(urls) => crawl.broken = urls,
+                CrawlPart::InScope(pages) => crawl.pages = pages,
+                CrawlPart::OutOfScope(_) => {}
+                CrawlPart::Broken(urls) => crawl.broken = urls,
             }
         }
         Ok(crawl)

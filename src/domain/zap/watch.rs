@@ -124,13 +124,16 @@ pub enum ActiveStep {
     Leave,
 }
 
+/// A host and rule, where the rule stands, its requests and alerts.
+type RuleWork = (String, String, RuleState, u32, u32);
+
 /// Watches an active scan by what its rules have done. Their own clocks run on while they hang.
 #[derive(Debug)]
 pub struct ActiveWatch {
     stuck_after: Duration,
     /// From a stop to its effect.
     stop_after: Duration,
-    work: Still<Vec<(String, String, RuleState, u32, u32)>>,
+    work: Still<Vec<RuleWork>>,
     skipped: Vec<String>,
     stopped_at: Option<Duration>,
 }

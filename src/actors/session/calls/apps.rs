@@ -42,9 +42,8 @@ impl Call for Apps {
                 let says = move |what: &str| progress.report(0.0, None, what);
                 apps.keep(spec).await.map_err(|error| refused(&error))?;
                 // Kept, it goes on being started when the caller's patience is over; an app that cannot come up says why.
-                match timeout(patience, apps.lease(spec, &says)).await {
-                    Ok(Err(error)) => return Err(refused(&error)),
-                    Ok(Ok(_)) | Err(_) => {}
+                if let Ok(Err(error)) = timeout(patience, apps.lease(spec, &says)).await {
+                    return Err(refused(&error));
                 }
             }
             (AppsAction::Stop, Some(spec)) => {
