@@ -92,6 +92,22 @@ async fn a_login_holds_through_a_scan_and_a_wrong_one_is_no_scan() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_api_scan_attacks_what_the_document_lists_and_follows_no_link() {
+    let world = World::boot(&[]).await;
+    let page = world.page("page").await;
+    let document = r#"{"openapi": "3.0.0", "paths": {"/item": {"get": {"parameters":
+        [{"in": "query", "name": "id", "required": true, "schema": {"type": "integer"}}]}}}}"#;
+    let seeds = Seeds { openapi: Some(document.to_owned()), ..Seeds::default() };
+    let plan = WebPlan { phase: Phase::Api, seeds, ..WebPlan::default() };
+    let evidence = world.zap.scan(world.order(page.site(plan))).await;
+    finished(&evidence);
+    assert!(seen(&evidence, "/item", "40018").iter().any(|finding| param(finding) == Some("id")));
+    assert!(seen(&evidence, "/found", "40012").is_empty(), "no link was followed");
+    page.remove().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn seeds_are_looked_at_and_what_is_excluded_is_not() {
     let world = World::boot(&[]).await;
     let page = world.page("page").await;

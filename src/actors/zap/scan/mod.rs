@@ -1,13 +1,14 @@
 //! One scan with one ZAP, from the target's first answer to the last alert.
 //!
 //! Reading order: [`attempt`] (what ends a scan), [`run`] (its stages), [`crawl`], [`passive`], [`active`] (the long ones),
-//! [`seeds`] (where it begins),
+//! [`seeds`] and [`openapi`] (where it begins),
 //! [`link`] (how ZAP is asked), [`watchdog`] (who else watches), [`login`].
 
 pub mod attempt;
 mod link;
 mod run;
 mod seeds;
+mod openapi;
 mod crawl;
 mod passive;
 mod active;

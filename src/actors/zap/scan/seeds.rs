@@ -48,13 +48,10 @@ impl Run<'_> {
             self.tell(Stage::Seeds, u32::try_from(done * 100 / seeds.len()).unwrap_or(100));
             self.visit(seed).await?;
         }
-        if self.order.site.plan.seeds.openapi.is_some() {
-            self.work
-                .account
-                .degraded
-                .push("openapi_unread: documents are not read in this build".to_owned());
+        match self.order.site.plan.seeds.openapi.clone() {
+            Some(document) => self.seed_operations(&document).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// ZAP asks for a page, and so learns of it.
