@@ -4,14 +4,24 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
+use std::time::{Duration, Instant};
+
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 
 /// Name of the lock that a daemon holds on its data directory as long as it lives.
 pub const DATA_DIR_LOCK: &str = "daemon.lock";
 
 /// Longest process id as text, with its line end.
 const PID_BYTES_MAX: u64 = 16;
+
+/// How long a lock may outlive its holder: a tool that was just being started has a copy of every descriptor between its fork
+/// and its exec, and on a busy machine it may not get that far for a while.
+const LINGERS_MAX: Duration = Duration::from_secs(3);
+/// Between two tries.
+const LINGER_PAUSE: Duration = Duration::from_millis(20);
 
 /// A held lock. The file stays when it is dropped: removing it would let two owners lock two files of one name.
 #[derive(Debug)]
@@ -31,8 +41,25 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock at `path` or fails at once. Writes our process id into the file, for people.
+    /// Takes the lock at `path`, or fails at once where its holder lives. Writes our process id into the file, for people and
+    /// for whoever is refused. Blocks for [`LINGERS_MAX`] at most.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a start's first step: there is no work yet that could be held up"
+    )]
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
+        let until = Instant::now() + LINGERS_MAX;
+        loop {
+            match Self::try_once(path) {
+                Err(LockError::Held { holder, .. }) if is_dead(&holder) && Instant::now() < until => {
+                    std::thread::sleep(LINGER_PAUSE);
+                }
+                tried => return tried,
+            }
+        }
+    }
+
+    fn try_once(path: &Path) -> Result<Self, LockError> {
         let failed = |source| LockError::Io { path: path.to_owned(), source };
         let file = OpenOptions::new()
             .read(true)
@@ -61,6 +88,11 @@ fn sign(file: &mut File) -> io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
+/// Whether the process that signed is no more. What is no number, nobody knows.
+fn is_dead(holder: &str) -> bool {
+    holder.parse().is_ok_and(|pid: i32| pid > 0 && kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH))
+}
+
 /// Empty for the moment between a holder's lock and its signature.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
@@ -84,6 +116,26 @@ mod tests {
         assert!(matches!(&error, LockError::Held { holder, .. } if *holder == pid), "{error}");
         drop(first);
         Lock::acquire(&path).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_outlives_its_holder_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(DATA_DIR_LOCK);
+        let copy = Lock::acquire(&path).unwrap();
+        // No process has this number: it is over the kernel's largest.
+        std::fs::write(&path, "2147483647\n").unwrap();
+        let (is_waited_for, waits) = std::sync::mpsc::channel();
+        let successor = std::thread::spawn({
+            let path = path.clone();
+            move || {
+                is_waited_for.send(()).unwrap();
+                Lock::acquire(&path).map(drop)
+            }
+        });
+        waits.recv().unwrap();
+        drop(copy);
+        successor.join().unwrap().unwrap();
     }
 
     #[test]

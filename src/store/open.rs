@@ -18,8 +18,9 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// Longest wait for another connection's lock. Ours are short; another program (a backup) may hold one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in memory, for each of the two connections, in KiB (negative by SQLite's convention). The inner pages of every
-/// index fit at 100,000 jobs; leaves come from the kernel's cache. Larger ones only made the daemon grow for hours.
-const CACHE_KIB: i32 = -4 * 1024;
+/// index fit at 100,000 jobs; leaves come from the kernel's cache. Larger ones only make the daemon grow for as long as they
+/// take to fill: 4 MiB each were still filling after half an hour of 50 jobs at once.
+const CACHE_KIB: i32 = -1024;
 /// The log's file is cut back to this after a checkpoint, in bytes.
 const LOG_BYTES_KEPT: i64 = 64 << 20;
 /// Statements kept compiled per connection; there are some thirty.

@@ -26,7 +26,7 @@ const KILL_WITHIN: Duration = Duration::from_millis(120);
 /// What each job finds.
 const FINDINGS: u64 = 2;
 /// How long the jobs of the last rounds may take.
-const END_MAX: Duration = Duration::from_secs(120);
+const END_MAX: Duration = Duration::from_secs(600);
 
 struct Rounds {
     done: usize,
@@ -43,8 +43,10 @@ pub async fn run(plan: Plan) -> Vec<Row> {
         "jobs.running_max=16",
         "jobs.cpu_slots=16",
         "jobs.daemon_deaths_max=100000",
-        // Each of the hundred takes a place until it is known to be the same.
-        "jobs.queue_per_principal_max=1000",
+        // A thousand rounds are over long before their jobs are; and each of the hundred takes a place until it is known
+        // to be the same.
+        "jobs.queue_max=2000",
+        "jobs.queue_per_principal_max=2000",
     ];
     let world = World::new(&[Tool::new("nap", "nap 1.5 2")], &settings);
     let ledger = Ledger::default();
