@@ -50,7 +50,7 @@ impl Plan<'_> {
         let (slot, cap) = (self.doors.apps.slot().clone(), self.config.apps.running_max);
         ChildSpec::supervisor("apps", &SupervisorSlot::new(), move || {
             let arguments = arguments.clone();
-            let manager = ChildSpec::server_in::<AppsServer>("manager", &slot, move || arguments.clone());
+            let manager = ChildSpec::server_in::<AppsServer>("leases", &slot, move || arguments.clone());
             SupervisorSpec::new("apps", Strategy::OneForAll)
                 .child(running.row(cap))
                 .child(manager.backoff(Backoff::MANAGER))

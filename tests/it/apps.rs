@@ -64,7 +64,7 @@ impl World {
         };
         let (apps, running) = (Apps::default(), RunningApps::default());
         let arguments = AppsArguments { workshop, running: running.clone() };
-        let manager = ChildSpec::server_in::<AppsServer>("manager", apps.slot(), move || arguments.clone());
+        let manager = ChildSpec::server_in::<AppsServer>("leases", apps.slot(), move || arguments.clone());
         let spec = SupervisorSpec::new("apps", Strategy::OneForAll)
             .child(running.row(config.apps.running_max))
             .child(manager);

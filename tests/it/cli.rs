@@ -89,7 +89,7 @@ fn a_wrong_command_line_ends_with_3_and_says_what_is_right() {
     let home = Home::new();
     home.run(&[]).expect(3).says("Usage:");
     home.run(&["scna", "."]).expect(3).says("similar subcommand exists: 'scan'");
-    home.run(&["scan"]).expect(3).says("<PATH>");
+    home.run(&["scan"]).expect(3).says("<TARGET>");
     home.run(&["scan", ".", "--fail-on", "worst"]).expect(3).says("possible values: info, low, medium");
     home.run(&["scan", ".", "--deadline", "soon"]).expect(3).says("such as 90s, 30m or 2h");
     home.run(&["scan", "absent"]).expect(3).says("absent cannot be examined: No such file or directory");

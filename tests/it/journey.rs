@@ -117,8 +117,8 @@ async fn an_app_that_was_started_by_hand_outlives_its_scans_and_no_more() {
     assert_eq!(answer.apps[0].leases, 1, "{answer:?}");
 
     // A job on it begins at once and leaves it as it was.
-    let target =
-        ScanArguments { app: Some(app.clone()), tools: vec!["zap".into()], ..ScanArguments::default() };
+    let target = ScanArguments { app: Some(app.clone()), ..ScanArguments::default() };
+    let target = ScanArguments { tools: vec!["zap".into()], wait_s: Some(0), ..target };
     let job: JobAnswer = client.call("scan", &target, |_| {}).await.unwrap();
     let cancel = JobArguments { job: job.job.clone(), wait_s: Some(0) };
     let _: JobAnswer = client.call("job_cancel", &cancel, |_| {}).await.unwrap();

@@ -72,8 +72,8 @@ pub struct RunningApps {
 impl RunningApps {
     /// The supervisor's row. `cap` apps may be there at once, with those that are being removed.
     pub fn row(&self, cap: usize) -> ChildSpec {
-        ChildSpec::supervisor("running", &self.slot, move || {
-            SupervisorSpec::new("running", Strategy::Dynamic { cap: cap * 2 })
+        ChildSpec::supervisor("up", &self.slot, move || {
+            SupervisorSpec::new("up", Strategy::Dynamic { cap: cap * 2 })
         })
     }
 }
