@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::ids::{RunId, ToolName};
 use crate::domain::job::{Ended, RunState, RunView};
 use crate::domain::outcome::{Coverage, Outcome};
-use crate::domain::target::Phase;
+use crate::domain::target::{Phase, WebPlan};
 use crate::tools::catalogue::Catalogue;
 use crate::tools::manifest::{Intrusion, Manifest};
 
@@ -34,8 +34,8 @@ pub enum Business {
 pub enum Ground<'a> {
     /// The files of a snapshot.
     Files(&'a [&'a str]),
-    /// What runs, and how far one goes.
-    Site(Phase),
+    /// What runs, and what is to be done to it.
+    Site(&'a WebPlan),
 }
 
 impl Ground<'_> {
@@ -54,9 +54,15 @@ impl Ground<'_> {
             Self::Site(_) if !manifest.is_for_web() => {
                 Business::None("it reads files, and the target is one that runs".to_owned())
             }
-            Self::Site(phase) if manifest.intrusion() == Some(Intrusion::Active) && !phase.attacks() => {
+            Self::Site(plan) if manifest.intrusion() == Some(Intrusion::Active) && !plan.phase.attacks() => {
                 let why = format!("it attacks, and the phase is {}: ask for `full`", Phase::Baseline.word());
                 Business::None(why)
+            }
+            // It would ask for what nobody may ask for, the very page that logs out or deletes.
+            Self::Site(plan)
+                if manifest.intrusion() == Some(Intrusion::Active) && !plan.exclude.is_empty() =>
+            {
+                Business::None("the request excludes URLs, which this tool cannot be told".to_owned())
             }
             Self::Site(_) => Business::Site,
         }
@@ -67,7 +73,7 @@ impl Ground<'_> {
         match (self, manifest.intrusion()) {
             (Self::Files(_), intrusion) => intrusion.is_none(),
             (Self::Site(_), None | Some(Intrusion::Load)) => false,
-            (Self::Site(phase), Some(Intrusion::Active)) => phase.attacks(),
+            (Self::Site(plan), Some(Intrusion::Active)) => plan.phase.attacks(),
             (Self::Site(_), Some(Intrusion::Passive)) => true,
         }
     }
@@ -121,4 +127,59 @@ pub fn plan(
         manifest: Arc::new(manifest.clone()),
     });
     planned.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is planned, and which of it applies.
+    fn planned(asked: &[&str], ground: Ground<'_>) -> Vec<(String, bool)> {
+        let catalogue = Catalogue::builtin().unwrap();
+        let asked: Vec<ToolName> = asked.iter().map(|name| ToolName((*name).to_owned())).collect();
+        let planned = plan(&catalogue, &asked, ground, || RunId::from_random([1; 16]));
+        planned.into_iter().map(|it| (it.manifest.name.0.clone(), it.applies())).collect()
+    }
+
+    fn names(asked: &[&str], ground: Ground<'_>) -> Vec<String> {
+        planned(asked, ground).into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn files_and_sites_have_tools_of_their_own() {
+        let web = WebPlan { phase: Phase::Full, ..WebPlan::default() };
+        let (of_files, of_site) = (names(&[], Ground::Files(&["app.py"])), names(&[], Ground::Site(&web)));
+        assert!(of_files.contains(&"bandit".into()) && !of_files.contains(&"zap".into()), "{of_files:?}");
+        assert!(of_site.contains(&"zap".into()) && of_site.contains(&"wapiti".into()), "{of_site:?}");
+        assert!(of_files.iter().all(|name| !of_site.contains(name)));
+        let asked = ["bandit", "zap"];
+        assert_eq!(planned(&asked, Ground::Site(&web)), [("bandit".into(), false), ("zap".into(), true)]);
+        assert_eq!(
+            planned(&asked, Ground::Files(&["a.py"])),
+            [("bandit".into(), true), ("zap".into(), false)]
+        );
+    }
+
+    #[test]
+    fn nothing_attacks_in_a_baseline_and_no_load_test_runs_unasked() {
+        let baseline = WebPlan::default();
+        let usual = names(&[], Ground::Site(&baseline));
+        for name in ["wapiti", "nmap", "ab", "wrk", "locust", "k6"] {
+            assert!(!usual.contains(&name.to_owned()), "{usual:?}");
+        }
+        assert_eq!(
+            planned(&["wapiti", "wrk"], Ground::Site(&baseline)),
+            [("wapiti".into(), false), ("wrk".into(), true)]
+        );
+    }
+
+    #[test]
+    fn a_tool_that_cannot_be_told_what_is_excluded_does_not_attack() {
+        let exclude = vec![".*/logout".to_owned()];
+        let plan = WebPlan { phase: Phase::Full, exclude, ..WebPlan::default() };
+        assert_eq!(
+            planned(&["wapiti", "zap"], Ground::Site(&plan)),
+            [("wapiti".into(), false), ("zap".into(), true)]
+        );
+    }
 }
