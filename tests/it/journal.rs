@@ -93,12 +93,22 @@ async fn a_full_disk_costs_counted_lines_and_never_the_ring() {
     assert_eq!(ring.len(), ENTRIES_MAX);
     assert_eq!(ring.last().unwrap().what, What::daemon("refused", format!("entry {}", said - 1)));
     disk.free();
-    reaches(ENTRIES_MAX + 2, "the lines that were left and the one that counts the others").await;
-    let lines = read();
-    let What::Daemon { event, detail } = &lines.last().unwrap().what else { panic!("{lines:?}") };
-    let lost: usize = detail.split(' ').next().unwrap().parse().unwrap();
-    assert_eq!(event, "lost");
-    // The first one, those written, and those counted are all that was said.
-    assert_eq!(1 + (lines.len() - 2) + lost, 1 + said, "{detail}");
+    // What was written and what lines of their own count as lost are all that was said, however often the disk was tried.
+    let accounted = || {
+        let of = |line: &Entry| match &line.what {
+            What::Daemon { event, detail } if event == "lost" => {
+                detail.split(' ').next().unwrap().parse::<usize>().unwrap()
+            }
+            _ => 1,
+        };
+        read().iter().map(of).sum::<usize>()
+    };
+    soon("an account of everything", async {
+        while accounted() != 1 + said {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(read().len() > ENTRIES_MAX, "what the ring still had was written");
     assert!(!actor.address.is_closed());
 }
