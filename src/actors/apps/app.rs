@@ -22,7 +22,6 @@ use super::images::{self, Bounds, Made};
 use super::lease::{AppState, Endpoint};
 use super::plan::{self, Planned};
 use super::services::{Services, Stage};
-use crate::actors::docker::image::Pull;
 use crate::actors::docker::{Docker, Engine};
 use crate::actors::mailbox::{Lane, Message};
 use crate::actors::server::{Context, Server, StartError, Stop};
@@ -179,10 +178,7 @@ async fn make_all(
 ) -> Result<Vec<(ServicePlan, Made)>, AppError> {
     let config::Apps { build, build_network, context_bytes_max, .. } = workshop.apps;
     let bounds = Bounds {
-        pull: match workshop.images.pull {
-            config::Pull::Missing => Pull::Missing(workshop.images.pull_timeout),
-            config::Pull::Never => Pull::Never,
-        },
+        pull: (&workshop.images).into(),
         build,
         network: build_network == BuildNetwork::Default,
         context_bytes: context_bytes_max,

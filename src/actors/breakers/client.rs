@@ -31,6 +31,17 @@ impl Down {
         self.until.is_some_and(|until| now < until)
     }
 
+    /// What its users can do about it.
+    pub fn advice(&self, now: Instant) -> String {
+        match self.until {
+            Some(_) => {
+                let wait = self.retry_in(now).as_secs_f64().ceil();
+                format!("it is tried again in {wait} s: scan again then")
+            }
+            None => "it is being tried now: scan again in a moment".to_owned(),
+        }
+    }
+
     /// Until it may be tried.
     pub fn retry_in(&self, now: Instant) -> Duration {
         self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))

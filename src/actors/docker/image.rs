@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::engine::{Engine, QUICK, SLOW};
 use super::error::{EngineError, deepest};
+use crate::config;
 use crate::domain::container::ImageName;
 
 /// How long a pull may say nothing. Layers are downloaded with progress, unpacking a large one is silent.
@@ -26,6 +27,15 @@ pub enum Pull {
     Never,
     /// Within this time.
     Missing(Duration),
+}
+
+impl From<&config::Docker> for Pull {
+    fn from(docker: &config::Docker) -> Self {
+        match docker.pull {
+            config::Pull::Missing => Self::Missing(docker.pull_timeout),
+            config::Pull::Never => Self::Never,
+        }
+    }
 }
 
 /// An image that is there.

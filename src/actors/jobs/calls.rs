@@ -84,12 +84,8 @@ impl Calls {
 
     async fn judge(&self, order: Order, finished: Finished, ended_by: EndedBy) -> (Executed, EndedBy) {
         let elapsed = finished.elapsed();
-        let (of_call, workplace, slot) = (order.clone(), Arc::clone(&self.workplace), Arc::clone(&self.slot));
-        let judged = within(self.deadline, move || {
-            let executed = reading::judge(&of_call, &workplace, finished);
-            drop(slot);
-            executed
-        });
+        let (of_call, workplace) = (order.clone(), Arc::clone(&self.workplace));
+        let judged = self.off_the_runtime(move || reading::judge(&of_call, &workplace, finished));
         let undone = match judged.await {
             Ok(executed) => return (executed, ended_by),
             Err(undone) => undone,
@@ -97,6 +93,22 @@ impl Calls {
         let ended_by = if undone == Undone::Late { EndedBy::Deadline } else { ended_by };
         let (reason, detail) = undone.told(&self.progress);
         (Executed { elapsed, ..Executed::nothing_read(&order, Outcome::failed(reason, detail)) }, ended_by)
+    }
+}
+
+impl Calls {
+    /// Blocking work of this run, by its deadline, with its slot held until the work is over.
+    pub(super) async fn off_the_runtime<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Undone> {
+        let slot = Arc::clone(&self.slot);
+        let working = within(self.deadline, move || {
+            let done = work();
+            drop(slot);
+            done
+        });
+        working.await
     }
 }
 
@@ -126,7 +138,7 @@ impl Undone {
 /// Waits for blocking work until `deadline` and no longer. A parser is CPU-bound, and a panic in it must be its run's
 /// failure alone: both are had on a blocking thread. One that is late goes on unseen to its own end, which comes: what
 /// it reads is bounded. `work` holds the run's slot, so that no more of them pile up than runs may run.
-pub(super) async fn within<T: Send + 'static>(
+async fn within<T: Send + 'static>(
     deadline: Instant,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Undone> {

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::execute::{Call, Workplace};
-use crate::actors::docker::image::Pull;
 use crate::actors::docker::tool::ToolRun;
 use crate::actors::docker::{Docker, EngineError};
 use crate::actors::process::{Command, Ended};
@@ -63,10 +62,7 @@ pub(super) async fn run(
     let work = command.scratch.join("work");
     let run = ToolRun {
         image: image.parse().map_err(|error| refused(format!("{error}")))?,
-        pull: match images.pull {
-            config::Pull::Missing => Pull::Missing(images.pull_timeout),
-            config::Pull::Never => Pull::Never,
-        },
+        pull: images.into(),
         readable: readable(tree, workplace),
         writable: vec![work],
         network: call.manifest.network,

@@ -94,23 +94,15 @@ pub struct Executed {
 
 impl Executed {
     /// Nothing was done.
-    pub const fn nothing(outcome: Outcome) -> Self {
-        let coverage = Coverage {
-            expected: 0,
-            examined: 0,
-            missed: 0,
-            gaps: Vec::new(),
-            work: None,
-            degraded: Vec::new(),
-        };
-        Self { outcome, coverage, findings: Vec::new(), elapsed: Duration::ZERO }
+    pub fn nothing(outcome: Outcome) -> Self {
+        Self { outcome, coverage: Coverage::default(), findings: Vec::new(), elapsed: Duration::ZERO }
     }
 
     /// Nothing can be said about the files expected.
     pub fn nothing_read(order: &Order, outcome: Outcome) -> Self {
         let expected = u32::try_from(order.expected.len()).unwrap_or(u32::MAX);
         let coverage = Coverage { expected, missed: expected, ..Coverage::default() };
-        Self { outcome, coverage, findings: Vec::new(), elapsed: Duration::ZERO }
+        Self { coverage, ..Self::nothing(outcome) }
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::calls::Calls;
-use super::execute::{self, Call, Executed};
+use super::execute::{self, Executed};
 use super::reading::{self, Left};
 use super::task::SiteOrder;
 use crate::actors::apps::AppLease;
@@ -107,25 +107,29 @@ impl Calls {
             Ok(places) => places,
             Err(bad) => return failed(FailureReason::TargetRefused, &bad.to_string()),
         };
-        let none = BTreeSet::new();
         let target = TargetPlace::Web(Box::new(places));
-        let call = Call { manifest: &order.manifest, target: target.clone(), files: &none, is_part: false };
+        let call = order.call(target.clone());
         let finished = execute::run_tool(&call, &self.workplace, stages, self.cancel.clone()).await;
         let traffic = match gate {
             Some(gate) => Some(gate.close().await),
             None => None,
         };
-        let lost = self.is_lost(order).await;
+        // A tool that did not come to its end has said nothing that could be doubted.
+        let lost = match finished.ending {
+            Ending::Exited { .. } => self.is_lost(order).await,
+            _ => None,
+        };
         self.progress.moved(RunState::Parsing);
         let (order, workplace) = (order.clone(), Arc::clone(&self.workplace));
-        let read = self.blocking(move || {
-            let none = BTreeSet::new();
-            let call = Call { manifest: &order.manifest, target, files: &none, is_part: false };
-            reading::read(&call, &order.ground.site.plan.load, &workplace, &finished)
+        let read = self.off_the_runtime(move || {
+            reading::read(&order.call(target), &order.ground.site.plan.load, &workplace, &finished)
         });
         match read.await {
             Ok(left) => judge(left, traffic, lost),
-            Err(undone) => undone,
+            Err(undone) => {
+                let (reason, detail) = undone.told(&self.progress);
+                failed(reason, detail)
+            }
         }
     }
 
@@ -150,23 +154,6 @@ impl Calls {
                 Some(lost.map_or_else(|| dead.to_string(), |lost| lost.to_string()))
             }
         }
-    }
-
-    /// Reading a report, off the runtime's threads.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Verdict> {
-        let slot = Arc::clone(&self.slot);
-        let read = super::calls::within(self.deadline, move || {
-            let done = work();
-            drop(slot);
-            done
-        });
-        read.await.map_err(|undone| {
-            let (reason, detail) = undone.told(&self.progress);
-            failed(reason, detail)
-        })
     }
 }
 

@@ -213,13 +213,9 @@ fn no_slot(error: CallError) -> Outcome {
 }
 
 fn is_down(dependency: &Dependency, down: Down, now: Instant) -> Outcome {
-    let wait = down.retry_in(now).as_secs_f64().ceil();
     let what = dependency.word();
     Outcome::Failed(Failure {
-        advice: Some(match down.until {
-            Some(_) => format!("it is tried again in {wait} s: scan again then"),
-            None => "it is being tried now: scan again in a moment".to_owned(),
-        }),
+        advice: Some(down.advice(now)),
         ..Failure::new(
             FailureReason::DependencyOpen,
             format!("{what} failed {} times in a row, so it was not started again", down.failures),

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::execute::{Executed, Order};
+use super::execute::{Call, Executed, Order};
 use super::plan::{Business, Planned};
 use super::site::Prepared;
 use super::snapshot::Snapshot;
-use crate::domain::outcome::{Coverage, Outcome};
+use crate::domain::outcome::Outcome;
+use crate::tools::invocation::TargetPlace;
 use crate::tools::manifest::Manifest;
 
 /// What all runs of a job look at.
@@ -32,6 +33,14 @@ pub struct SiteOrder {
     pub ground: Arc<Prepared>,
 }
 
+impl SiteOrder {
+    /// The call of the tool's program on `target`.
+    pub fn call(&self, target: TargetPlace) -> Call<'_> {
+        static NO_FILES: BTreeSet<String> = BTreeSet::new();
+        Call { manifest: &self.manifest, target, files: &NO_FILES, is_part: false }
+    }
+}
+
 impl Task {
     /// `None` for a tool that has no business with the target.
     pub(super) fn of(planned: Planned, subject: &Subject) -> Option<Self> {
@@ -54,18 +63,11 @@ impl Task {
         }
     }
 
-    fn expected(&self) -> Option<&BTreeSet<String>> {
-        match self {
-            Self::Tree(order) => Some(&order.expected),
-            Self::Site(_) => None,
-        }
-    }
-
     /// Nothing can be said about the target.
     pub fn nothing_done(&self, outcome: Outcome) -> Executed {
-        let files = self.expected().map_or(0, BTreeSet::len);
-        let expected = u32::try_from(files).unwrap_or(u32::MAX);
-        let coverage = Coverage { expected, missed: expected, ..Coverage::default() };
-        Executed { coverage, ..Executed::nothing(outcome) }
+        match self {
+            Self::Tree(order) => Executed::nothing_read(order, outcome),
+            Self::Site(_) => Executed::nothing(outcome),
+        }
     }
 }

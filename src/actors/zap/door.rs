@@ -199,7 +199,5 @@ fn report(pass: Pass, attempted: &Attempted) {
 
 fn is_down(down: Down) -> Trouble {
     let detail = format!("ZAP failed {} times in a row, so none was started", down.failures);
-    let wait = down.retry_in(Instant::now()).as_secs_f64().ceil();
-    Trouble::new(FailureReason::DependencyOpen, detail)
-        .advise(format!("it is tried again in {wait} s: scan again then"))
+    Trouble::new(FailureReason::DependencyOpen, detail).advise(down.advice(Instant::now()))
 }

@@ -40,10 +40,7 @@ impl Settings {
     pub fn of(zap: &config::Zap, docker: &config::Docker) -> Self {
         Self {
             image: zap.image.parse().expect("`config::rules` checks it"),
-            pull: match docker.pull {
-                config::Pull::Missing => Pull::Missing(docker.pull_timeout),
-                config::Pull::Never => Pull::Never,
-            },
+            pull: docker.into(),
             memory_bytes: zap.memory_mib << 20,
             cpu_milli: zap.cpu_percent.saturating_mul(10),
             disk_bytes: zap.disk_mib << 20,
