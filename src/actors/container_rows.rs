@@ -1,6 +1,7 @@
 //! The rows of what has to do with containers: the engine, the apps under test, ZAP.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::apps::{AppsArguments, AppsServer, RunningApps, Workshop};
 use super::docker::{self, DockerArguments, DockerServer, Places};
@@ -45,6 +46,7 @@ impl Plan<'_> {
             roots: canonical(self.roots),
             apps: self.config.apps,
             images: self.config.docker.clone(),
+            making: Arc::default(),
         };
         let arguments = AppsArguments { workshop, running: running.clone() };
         let (slot, cap) = (self.doors.apps.slot().clone(), self.config.apps.running_max);

@@ -61,6 +61,7 @@ impl World {
             roots: vec![engine.folder.path().canonicalize().unwrap()],
             apps: config.apps,
             images: config.docker.clone(),
+            making: Arc::default(),
         };
         let (apps, running) = (Apps::default(), RunningApps::default());
         let arguments = AppsArguments { workshop, running: running.clone() };
@@ -106,7 +107,13 @@ impl World {
         self.engine.close().await;
     }
 
-    /// Names of images that were built here.
+    /// How many names images have that were built here.
+    fn names(&self) -> usize {
+        let filter = format!("label=proctor.daemon={}", self.engine.identity.daemon);
+        docker(&["images", "--filter", &filter, "--format", "{{.Repository}}"]).lines().count()
+    }
+
+    /// Images that were built here.
     fn images(&self) -> Vec<String> {
         let filter = format!("label=proctor.daemon={}", self.engine.identity.daemon);
         docker(&["images", "-q", "--filter", &filter]).lines().map(str::to_owned).collect()
@@ -311,5 +318,16 @@ async fn apps_have_a_bound_and_can_be_stopped_whoever_holds_them() {
     let again = world.lease(&world.server("two")).await.unwrap();
     assert_eq!(get(&again, "/").await.as_deref(), Ok("hello"));
     drop((lease, again));
+    world.close().await;
+}
+
+/// An image that two apps share has two names, and goes with the last of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn apps_of_the_same_content_leave_no_image() {
+    let world = World::boot().await;
+    let one = world.lease(&world.server("one")).await.unwrap();
+    let two = world.lease(&world.server("two")).await.unwrap();
+    assert_eq!(world.names(), 2);
+    drop((one, two));
     world.close().await;
 }

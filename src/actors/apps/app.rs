@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 use tokio::time::Instant;
 
 use super::error::AppError;
@@ -44,6 +44,9 @@ pub struct Workshop {
     pub roots: Vec<PathBuf>,
     pub apps: config::Apps,
     pub images: config::Docker,
+    /// Read by an app from the build of its images until containers are made from them; written by who removes images.
+    /// Without it an image would go as superfluous between the two.
+    pub making: Arc<RwLock<()>>,
 }
 
 pub(super) struct AppArguments {
@@ -127,6 +130,7 @@ async fn start(
     let (wanted, roots) = (spec.clone(), workshop.roots.clone());
     let reading = tokio::task::spawn_blocking(move || plan::read(&wanted, &roots)).await;
     let planned = reading.map_err(|panic| AppError::NotNow(panic.to_string()))??;
+    let making = workshop.making.read().await;
     let made = make_all(&engine, &planned, workshop, progress).await?;
     let entry = planned.plan.entry.clone();
     let (exposed, ports) = made.iter().find(|(service, _)| service.name == entry).map_or_else(
@@ -145,6 +149,7 @@ async fn start(
         started: now,
     };
     let services = Services::start(&stage, &made, progress).await?;
+    drop(making);
     let address = match services.get(&entry).and_then(|container| container.address()) {
         Some(address) => SocketAddr::new(address, port),
         None => return Err(unaddressed(&services, &entry).await),

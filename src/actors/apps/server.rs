@@ -13,11 +13,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{RwLock, watch};
 
 use super::app::{App, AppArguments, AppMessage, STOP, Workshop};
 use super::error::AppError;
 use super::lease::{AppState, AppView, Count, Wanted};
+use crate::actors::docker::Docker;
 use crate::actors::mailbox::{Lane, Message, Reply, Slot};
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::supervise::{ChildSpec, Restart, Shutdown, Strategy, SupervisorSlot, SupervisorSpec};
@@ -245,21 +246,16 @@ impl AppsServer {
         });
     }
 
-    /// The images of apps are kept for the next time, up to a number. Looked after when no app is there that might need one.
+    /// The images of apps are kept for the next time, up to a number.
     fn gone(&mut self, app: u64, context: &Context<AppsMessage>) {
         self.apps.remove(&app);
-        if !self.apps.is_empty() {
-            return;
-        }
-        let Workshop { docker, apps, .. } = self.arguments.workshop.clone();
+        let Workshop { docker, apps, making, .. } = self.arguments.workshop.clone();
         context.spawn(async move {
             for _ in 0..PRUNE_TRIES {
-                let Ok(engine) = docker.engine().await else { return };
-                // What the container of the last app still holds is free in a moment.
-                match engine.prune_images(apps.images_kept).await {
-                    Ok(0) | Err(_) => return,
-                    Ok(_) => tokio::time::sleep(PRUNE_PAUSE).await,
+                if is_pruned(&docker, apps.images_kept, &making).await {
+                    return;
                 }
+                tokio::time::sleep(PRUNE_PAUSE).await;
             }
         });
     }
@@ -272,6 +268,14 @@ impl AppsServer {
         };
         self.apps.values().map(view).collect()
     }
+}
+
+/// `false`: try again in a moment. An image is being made then, or the container of the app that has ended is still being
+/// removed, or the engine is busy. What stays after all tries is looked at again when the next app ends.
+async fn is_pruned(docker: &Docker, kept: usize, making: &RwLock<()>) -> bool {
+    let Ok(_nobody_makes_one) = making.try_write() else { return false };
+    let Ok(engine) = docker.engine().await else { return false };
+    engine.prune_images(kept).await.is_ok_and(|left| left == 0)
 }
 
 fn child_id(app: u64) -> String {

@@ -122,10 +122,18 @@ impl Engine {
         images.sort_by_key(|image| std::cmp::Reverse(image.created));
         let mut left = 0;
         for image in images.into_iter().skip(kept) {
-            // By name: an image of several names loses one at a time.
-            let named = image.repo_tags.into_iter().find(|tag| !tag.starts_with("<none>"));
-            let removed = self.forget_image(&named.unwrap_or(image.id)).await;
-            left += usize::from(removed.is_err_and(|error| !error.is_absence()));
+            // By name: apps of the same content share an image, which goes with the last of its names.
+            let mut names: Vec<String> = image.repo_tags;
+            names.retain(|name| !name.starts_with("<none>"));
+            if names.is_empty() {
+                names.push(image.id);
+            }
+            let mut stays = false;
+            for name in names {
+                let removed = self.forget_image(&name).await;
+                stays |= removed.is_err_and(|error| !error.is_absence());
+            }
+            left += usize::from(stays);
         }
         Ok(left)
     }
