@@ -1,47 +1,27 @@
 //! The promise: an app under test is built, started, looked at and attacked by the real scanners, what is planted in it is found,
 //! and nothing of it is left. This is the README's journey, on the daemon as a whole.
 
-use std::time::Duration;
-
-use proctor::cli::client::Client;
-use proctor::config::{Config, Pull};
+use proctor::config::Config;
 use proctor::domain::container::labels;
-use proctor::protocol::api::{FindingAnswer, JobAnswer, JobArguments, ScanArguments};
+use proctor::protocol::api::{JobAnswer, JobArguments, ScanArguments};
 use proctor::protocol::apps::{AppsAction, AppsAnswer, AppsArguments};
-use proctor::protocol::web::{AppArguments, PhaseWord, WebArguments};
+use proctor::protocol::web::AppArguments;
 
 use super::docker_world::{docker, soon, until};
+use super::web_world::{attack, offline, scan, seen};
 use super::whole::World;
 
 /// The image that `tests/images/all` makes.
 const ZAP: &str = "proctor-test/zap:2.17.0";
-/// To build, to start, to crawl and to attack a small app, on two busy cores.
-const PATIENCE: Duration = Duration::from_secs(420);
 
-fn offline(config: &mut Config) {
+fn with_zap(config: &mut Config) {
+    offline(config);
     config.zap.image = ZAP.to_owned();
-    config.docker.pull = Pull::Never;
-    config.apps.linger = Duration::ZERO;
 }
 
 fn app(world: &World) -> AppArguments {
     let shop = world.copy_of("examples/shop", "shop");
     AppArguments { dockerfile: shop.to_str().map(str::to_owned), ..AppArguments::default() }
-}
-
-fn attack(target: ScanArguments, tools: &[&str]) -> ScanArguments {
-    ScanArguments {
-        tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
-        web: Some(WebArguments { phase: Some(PhaseWord::Full), ..WebArguments::default() }),
-        wait_s: Some(0),
-        ..target
-    }
-}
-
-async fn scan(client: &mut Client, world: &World, arguments: &ScanArguments) -> JobAnswer {
-    let job: JobAnswer = client.call("scan", arguments, |_| {}).await.unwrap();
-    let ended = tokio::time::timeout(PATIENCE, world.end_of(client, &job.job)).await;
-    ended.expect("the scan ends in time")
 }
 
 /// Containers and networks of this daemon.
@@ -53,19 +33,9 @@ fn left(world: &World) -> Vec<String> {
     containers.lines().chain(networks.lines()).map(str::to_owned).collect()
 }
 
-/// `rule path param`, for comparing with what is planted.
-fn seen(findings: &[FindingAnswer], tool: &str, rule: &str, path: &str, param: Option<&str>) -> bool {
-    findings.iter().any(|finding| {
-        let web = finding.web.as_ref().expect("every finding on what runs has its request");
-        let url = url::Url::parse(&finding.path).expect("every finding on what runs has its URL");
-        let of_param = param.is_none_or(|param| web.param.as_deref() == Some(param));
-        finding.tool == tool && finding.rule == rule && url.path() == path && of_param
-    })
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shop_is_built_started_attacked_and_removed() {
-    let world = World::with(&[], offline).await;
+    let world = World::with(&[], with_zap).await;
     let mut client = world.client().await;
     let target = ScanArguments { app: Some(app(&world)), ..ScanArguments::default() };
     let job = scan(&mut client, &world, &attack(target, &["zap", "wapiti", "web-headers"])).await;
@@ -100,7 +70,7 @@ async fn the_shop_is_built_started_attacked_and_removed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_was_started_by_hand_outlives_its_scans_and_no_more() {
-    let world = World::with(&[], offline).await;
+    let world = World::with(&[], with_zap).await;
     let mut client = world.client().await;
     let app = app(&world);
     let start = AppsArguments { action: AppsAction::Start, app: Some(app.clone()), wait_s: Some(45) };

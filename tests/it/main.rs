@@ -6,6 +6,7 @@ mod tidy;
 mod mailbox;
 mod supervisor_otp;
 mod supervisor_model;
+mod recorded;
 mod tools;
 mod tools_web;
 mod tools_table;
@@ -53,6 +54,7 @@ mod session;
 #[cfg(feature = "fault-injection")]
 mod session_crash;
 mod web;
+mod web_world;
 mod whole;
 mod scan;
 mod tool_faults;

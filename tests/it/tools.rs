@@ -9,8 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use proctor::domain::finding::Finding;
-use proctor::domain::outcome::{Coverage, Outcome};
+use proctor::domain::outcome::Outcome;
 use proctor::domain::target::Load;
 use proctor::domain::verdict::{Ending, Evidence, Verdict, verdict};
 use proctor::tools::catalogue::Catalogue;
@@ -18,15 +17,8 @@ use proctor::tools::invocation::TargetPlace;
 use proctor::tools::manifest::{Format, Manifest};
 use proctor::tools::parse::{Output, parse};
 use proptest::prelude::*;
-use serde::Serialize;
 
-/// What `expected.json` holds.
-#[derive(Serialize)]
-struct Expected<'a> {
-    outcome: &'a Outcome,
-    coverage: &'a Coverage,
-    findings: &'a [Finding],
-}
+use super::recorded::{assert_expected, cases, cuts, fixtures, mutate, mutation, noise};
 
 /// One recorded run.
 #[derive(Clone)]
@@ -39,10 +31,6 @@ struct Run {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     exit_code: i32,
-}
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tools")
 }
 
 fn files_below(root: &Path) -> Vec<String> {
@@ -64,11 +52,7 @@ fn files_below(root: &Path) -> Vec<String> {
 /// The recorded runs of one tool. The tree of a case bears the first word of its name; where there is none (the tool was run over nothing)
 /// the files of `planted` were expected, and the tool has to be found out.
 fn runs(manifest: &Manifest) -> Vec<Run> {
-    let folder = fixtures().join(&manifest.name.0);
-    let cases = fs::read_dir(&folder);
-    let cases = cases.unwrap_or_else(|_| panic!("{} has no recorded outputs", manifest.name));
-    let cases = cases.map(|case| case.unwrap().path()).filter(|case| case.is_dir());
-    cases.map(|case| run(manifest, &case)).collect()
+    cases(manifest).iter().map(|case| run(manifest, case)).collect()
 }
 
 fn run(manifest: &Manifest, folder: &Path) -> Run {
@@ -155,24 +139,7 @@ fn all_runs() -> Vec<Run> {
 
 #[test]
 fn recorded_outputs_lead_to_their_verdicts() {
-    let mut wrong = Vec::new();
-    for run in all_runs() {
-        let found = run.verdict();
-        let found = serde_json::to_string_pretty(&Expected {
-            outcome: &found.outcome,
-            coverage: &found.coverage,
-            findings: &found.findings,
-        });
-        let root = fixtures().display().to_string();
-        let found = found.unwrap().replace(&root, "@FIXTURES@") + "\n";
-        let path = run.folder.join("expected.json");
-        if std::env::var_os("PROCTOR_BLESS").is_some() {
-            fs::write(&path, &found).unwrap();
-        } else if fs::read_to_string(&path).ok().as_deref() != Some(&*found) {
-            wrong.push(format!("{}: found {found}", run.case()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_expected(all_runs().into_iter().map(|run| (run.folder.clone(), run.verdict())));
 }
 
 #[test]
@@ -233,11 +200,6 @@ fn assert_not_clean(run: &Run, mutant: &Run, what: &str) {
     assert!(!lost_all, "{} with {what} lost its findings", run.case());
 }
 
-/// Every cut of a short output; about 300 cuts of a long one.
-fn cuts(length: usize) -> impl Iterator<Item = usize> {
-    (0..length).step_by((length / 300).max(1))
-}
-
 #[test]
 fn a_cut_report_never_comes_out_clean() {
     for run in all_runs() {
@@ -264,13 +226,12 @@ fn a_cut_log_never_comes_out_clean() {
 
 #[test]
 fn an_empty_swapped_or_noisy_report_fails() {
-    let noise: Vec<u8> = (0..4096_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     for run in all_runs() {
         let foreign = [
             ("nothing", Vec::new()),
             ("white space", b" \n\n".to_vec()),
             ("its log", run.stderr.clone()),
-            ("noise", noise.clone()),
+            ("noise", noise()),
             ("an empty object", b"{}".to_vec()),
             ("null", b"null".to_vec()),
             ("a message", b"Everything is fine.\n".to_vec()),
@@ -287,26 +248,6 @@ fn an_empty_swapped_or_noisy_report_fails() {
             assert!(matches!(outcome, Outcome::Failed(_)), "{} with {what}: {outcome:?}", run.case());
         }
     }
-}
-
-/// Where, what, and how many bytes a mutation overwrites.
-fn mutation() -> impl Strategy<Value = (usize, Vec<u8>, usize)> {
-    let bytes = prop_oneof![
-        proptest::collection::vec(any::<u8>(), 0..6),
-        // What a JSON reader minds most.
-        "[\\[\\]{}\",:0-9\\-\\\\]{1,6}".prop_map(String::into_bytes),
-    ];
-    (any::<usize>(), bytes, 0..6_usize)
-}
-
-fn mutate(bytes: &[u8], mutations: &[(usize, Vec<u8>, usize)]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for (at, put, taken) in mutations {
-        let start = at % (bytes.len() + 1);
-        let end = (start + taken).min(bytes.len());
-        bytes.splice(start..end, put.iter().copied());
-    }
-    bytes
 }
 
 proptest! {

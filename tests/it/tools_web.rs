@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use proctor::domain::finding::Finding;
-use proctor::domain::outcome::{Coverage, FailureReason, Outcome};
+use proctor::domain::outcome::{FailureReason, Outcome};
 use proctor::domain::target::Load;
 use proctor::domain::verdict::{Ending, Evidence, Verdict, verdict};
 use proctor::tools::catalogue::Catalogue;
@@ -19,15 +18,8 @@ use proctor::tools::invocation::{TargetPlace, WebPlaces, WebRun};
 use proctor::tools::manifest::{Intrusion, Manifest, Stream};
 use proctor::tools::parse::{Output, parse};
 use proptest::prelude::*;
-use serde::Serialize;
 
-/// What `expected.json` holds.
-#[derive(Serialize)]
-struct Expected<'a> {
-    outcome: &'a Outcome,
-    coverage: &'a Coverage,
-    findings: &'a [Finding],
-}
+use super::recorded::{assert_expected, cases, cuts, mutate, mutation, noise};
 
 /// One recorded run.
 #[derive(Clone)]
@@ -40,10 +32,6 @@ struct Run {
     exit_code: i32,
 }
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tools")
-}
-
 fn tools() -> Vec<Manifest> {
     let catalogue = Catalogue::builtin().unwrap();
     let programs = catalogue.iter().filter(|manifest| manifest.is_for_web() && manifest.program().is_some());
@@ -51,10 +39,7 @@ fn tools() -> Vec<Manifest> {
 }
 
 fn runs(manifest: &Manifest) -> Vec<Run> {
-    let folder = fixtures().join(&manifest.name.0);
-    let cases = fs::read_dir(&folder).unwrap_or_else(|_| panic!("{} has no recorded outputs", manifest.name));
-    let cases = cases.map(|case| case.unwrap().path()).filter(|case| case.is_dir());
-    cases.map(|case| run(manifest, &case)).collect()
+    cases(manifest).iter().map(|case| run(manifest, case)).collect()
 }
 
 fn run(manifest: &Manifest, folder: &Path) -> Run {
@@ -165,19 +150,7 @@ fn is_clean(verdict: &Verdict) -> bool {
 
 #[test]
 fn recorded_outputs_lead_to_their_verdicts() {
-    let mut wrong = Vec::new();
-    for run in all_runs() {
-        let Verdict { outcome, coverage, findings } = run.verdict();
-        let found = Expected { outcome: &outcome, coverage: &coverage, findings: &findings };
-        let found = serde_json::to_string_pretty(&found).unwrap() + "\n";
-        let path = run.folder.join("expected.json");
-        if std::env::var_os("PROCTOR_BLESS").is_some() {
-            fs::write(&path, &found).unwrap();
-        } else if fs::read_to_string(&path).ok().as_deref() != Some(&*found) {
-            wrong.push(format!("{}: found {found}", run.name()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_expected(all_runs().into_iter().map(|run| (run.folder.clone(), run.verdict())));
 }
 
 /// Most of these tools end with 0 here.
@@ -284,10 +257,6 @@ fn assert_not_clean(run: &Run, mutant: &Run, what: &str) {
     assert!(found == whole || !is_clean(&found), "{} with {what} comes out clean", run.name());
 }
 
-fn cuts(length: usize) -> impl Iterator<Item = usize> {
-    (0..length).step_by((length / 200).max(1))
-}
-
 #[test]
 fn a_cut_output_never_comes_out_clean() {
     for run in all_runs() {
@@ -304,11 +273,10 @@ fn a_cut_output_never_comes_out_clean() {
 
 #[test]
 fn an_empty_swapped_or_noisy_report_fails() {
-    let noise: Vec<u8> = (0..4096_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     for run in all_runs() {
         let foreign = [
             ("nothing", Vec::new()),
-            ("noise", noise.clone()),
+            ("noise", noise()),
             ("an empty object", b"{}".to_vec()),
             ("an empty list", b"[]".to_vec()),
             ("an empty element", b"<nmaprun/>".to_vec()),
@@ -326,25 +294,6 @@ fn an_empty_swapped_or_noisy_report_fails() {
             assert!(matches!(outcome, Outcome::Failed(_)), "{} with {what}: {outcome:?}", run.name());
         }
     }
-}
-
-/// Where, what, and how many bytes a mutation overwrites.
-fn mutation() -> impl Strategy<Value = (usize, Vec<u8>, usize)> {
-    let bytes = prop_oneof![
-        proptest::collection::vec(any::<u8>(), 0..6),
-        "[\\[\\]{}<>\",:0-9\\-\\\\&;]{1,6}".prop_map(String::into_bytes),
-    ];
-    (any::<usize>(), bytes, 0..6_usize)
-}
-
-fn mutate(bytes: &[u8], mutations: &[(usize, Vec<u8>, usize)]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for (at, put, taken) in mutations {
-        let start = at % (bytes.len() + 1);
-        let end = (start + taken).min(bytes.len());
-        bytes.splice(start..end, put.iter().copied());
-    }
-    bytes
 }
 
 proptest! {

@@ -2,14 +2,13 @@
 //! the sandbox to the stored findings; and a target that is dead is clean to none of them.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
-use proctor::cli::client::Client;
-use proctor::config::{Config, Pull};
+use proctor::config::Config;
 use proctor::domain::scope::AllowList;
-use proctor::protocol::api::{FindingAnswer, JobAnswer, ScanArguments};
-use proctor::protocol::web::{AppArguments, LoadArguments, PhaseWord, WebArguments};
+use proctor::protocol::api::ScanArguments;
+use proctor::protocol::web::{AppArguments, LoadArguments, WebArguments};
 
+use super::web_world::{attack, offline, scan, seen};
 use super::whole::World;
 
 /// The image that `tests/images/all` makes of examples/shop.
@@ -18,51 +17,22 @@ const LOAD: [&str; 4] = ["ab", "wrk", "locust", "k6"];
 const ATTACK: [&str; 2] = ["wapiti", "nmap"];
 /// Seconds a job may take: wapiti's limits are parts of it.
 const DEADLINE_S: u32 = 240;
-/// The same and some, for the app to come up.
-const PATIENCE: Duration = Duration::from_secs(420);
 
-fn offline(config: &mut Config) {
-    config.docker.pull = Pull::Never;
-    config.apps.linger = Duration::ZERO;
+fn local(config: &mut Config) {
+    offline(config);
     config.targets.active = AllowList::parse(&["127.0.0.1"]).expect("an address is a rule");
 }
 
 fn order(target: ScanArguments, tools: &[&str]) -> ScanArguments {
-    ScanArguments {
-        tools: tools.iter().map(|&tool| tool.to_owned()).collect(),
-        web: Some(WebArguments {
-            phase: Some(PhaseWord::Full),
-            load: Some(LoadArguments {
-                duration_s: Some(2),
-                concurrency: Some(2),
-                ..LoadArguments::default()
-            }),
-            ..WebArguments::default()
-        }),
-        wait_s: Some(0),
-        deadline_s: Some(DEADLINE_S),
-        ..target
-    }
-}
-
-async fn scan(client: &mut Client, world: &World, arguments: &ScanArguments) -> JobAnswer {
-    let job: JobAnswer = client.call("scan", arguments, |_| {}).await.unwrap();
-    let ended = tokio::time::timeout(PATIENCE, world.end_of(client, &job.job)).await;
-    ended.expect("the scan ends in time")
-}
-
-fn seen(findings: &[FindingAnswer], tool: &str, rule: &str, path: &str, param: Option<&str>) -> bool {
-    findings.iter().any(|finding| {
-        let web = finding.web.as_ref().expect("every finding on what runs has its request");
-        let url = url::Url::parse(&finding.path).expect("every finding on what runs has its URL");
-        let of_param = param.is_none_or(|param| web.param.as_deref() == Some(param));
-        finding.tool == tool && finding.rule == rule && url.path() == path && of_param
-    })
+    let load = LoadArguments { duration_s: Some(2), concurrency: Some(2), ..LoadArguments::default() };
+    let attack = attack(target, tools);
+    let web = attack.web.map(|web| WebArguments { load: Some(load), ..web });
+    ScanArguments { web, deadline_s: Some(DEADLINE_S), ..attack }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_shop_is_attacked_and_measured_by_the_real_tools() {
-    let world = World::with(&[], offline).await;
+    let world = World::with(&[], local).await;
     let mut client = world.client().await;
     let app = AppArguments { image: Some(SHOP.to_owned()), ..AppArguments::default() };
     let target = ScanArguments { app: Some(app), ..ScanArguments::default() };
@@ -95,7 +65,7 @@ async fn the_shop_is_attacked_and_measured_by_the_real_tools() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_target_is_clean_to_none_of_them() {
-    let world = World::with(&[], offline).await;
+    let world = World::with(&[], local).await;
     let mut client = world.client().await;
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", free.local_addr().unwrap());
