@@ -316,6 +316,21 @@ async fn a_login_that_fails_is_told_and_nothing_else_is_asked_for() {
     assert!(web.requests().len() <= 4, "{:?}", web.requests());
 }
 
+/// What would be taken for a session proves nothing.
+#[tokio::test]
+async fn a_login_that_proves_nothing_is_none() {
+    let shows_to_all = Web::serve(|_| page(200, "Set-Cookie: s=1\r\n", "Log out")).await;
+    let sets_nothing =
+        Web::serve(|request| page(200, "", if request.starts_with("POST") { "Log out" } else { "<form>" }))
+            .await;
+    for (web, why) in [(shows_to_all, "not logged in"), (sets_nothing, "no cookie was set")] {
+        let evidence = soon("a look", headers::look(&order(&web, by_form("p=w")))).await;
+        let WebEnding::Failed { reason, detail, .. } = evidence.ending else { panic!("{evidence:?}") };
+        assert_eq!(reason, FailureReason::LoginFailed);
+        assert!(detail.contains(why), "{detail}");
+    }
+}
+
 #[tokio::test]
 async fn a_probe_takes_any_answer_for_life_and_waits_for_one_that_is_coming_up() {
     let web = Web::serve(|_| page(500, "", "")).await;

@@ -5,7 +5,6 @@
 //! certificates, forgotten files), [`endpoints`] (requests whose answers are known).
 
 pub mod visitor;
-mod login;
 pub mod headers;
 pub mod endpoints;
 

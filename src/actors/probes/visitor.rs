@@ -14,7 +14,7 @@ use regex::RegexSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::login;
+use crate::actors::egress::login::{self, NotLoggedIn, Session};
 use crate::actors::egress::{Ask, FetchError, Fetcher, Limits, Site};
 use crate::domain::ids::ToolName;
 use crate::domain::outcome::{FailureReason, Gap, Work};
@@ -96,11 +96,12 @@ impl Visitor {
             WebEnding::failed(FailureReason::TargetRefused, detail)
         })?;
         let fetcher = site.fetcher(limits).await;
-        let visitor = Self { site: site.clone(), fetcher, exclude, notes: Mutex::default() };
-        if let Some(Login::Form { url, fields, logged_in }) = &site.plan.login {
-            login::by_form(&visitor, url, fields, logged_in).await.map_err(|error| error.into_ending())?;
-        }
-        Ok(visitor)
+        let jar = match login::log_in(site).await.map_err(|error| not_logged_in(&error))? {
+            Some(Session::Cookies(cookies)) => cookies.jar,
+            Some(Session::Header { .. }) | None => Jar::default(),
+        };
+        let notes = Mutex::new(Notes { jar, ..Notes::default() });
+        Ok(Self { site: site.clone(), fetcher, exclude, notes })
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -188,11 +189,6 @@ impl Visitor {
         }
     }
 
-    /// What somebody who is logged in sends to `place` as its `Cookie`, for tools that log in by ours.
-    pub fn cookies(&self, place: &Place) -> Option<String> {
-        self.notes().jar.header(place)
-    }
-
     pub fn degrade(&self, why: String) {
         self.notes().degraded.push(why);
     }
@@ -227,5 +223,14 @@ impl Visitor {
         };
         let findings = notes.remarks.into_iter().map(|remark| remark.into_finding(tool)).collect();
         WebEvidence { ending, findings, work, unanswered: notes.unanswered, degraded: notes.degraded }
+    }
+}
+
+fn not_logged_in(error: &NotLoggedIn) -> WebEnding {
+    WebEnding::Failed {
+        reason: FailureReason::LoginFailed,
+        detail: error.to_string(),
+        advice: Some(login::ADVICE.to_owned()),
+        log_tail: String::new(),
     }
 }

@@ -15,13 +15,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::instance::{Instance, Wish};
 use super::order::ZapOrder;
 use super::scan::attempt::{Attempted, attempt};
-use super::scan::login::{self, Credential};
 use super::scan::probe;
 use super::seat::Seat;
 use super::server::ZapMessage;
 use super::settings::Settings;
 use crate::actors::breakers::{Breakers, Down, Pass};
 use crate::actors::docker::{Docker, EngineState};
+use crate::actors::egress::login::{self, NotLoggedIn, Session};
 use crate::actors::mailbox::Slot;
 use crate::domain::breaker::{Dependency, Verdict};
 use crate::domain::outcome::FailureReason;
@@ -133,10 +133,10 @@ impl Zap {
         order.progress.send_replace(Some(Progress::of(&stages, Stage::Ready, 0)));
         let prepared = async {
             probe(order, FailureReason::TargetUnreachable).await?;
-            let credential = login::log_in(order).await?;
+            let session = login::log_in(&order.site).await.map_err(|error| not_logged_in(&error))?;
             let seat = Seat::take(&self.slot, order.deadline).await?;
-            let (instance, seat) = self.instance(order, credential.as_ref(), seat).await?;
-            Ok((instance, seat, credential))
+            let (instance, seat) = self.instance(order, session.as_ref(), seat).await?;
+            Ok((instance, seat, session))
         };
         let prepared = tokio::select! {
             biased;
@@ -146,11 +146,11 @@ impl Zap {
             }
             prepared = prepared => prepared,
         };
-        let (instance, _seat, credential) = match prepared {
+        let (instance, _seat, session) = match prepared {
             Ok(prepared) => prepared,
             Err(trouble) => return Attempted::failed(trouble),
         };
-        let attempted = attempt(order, &self.settings, &instance, credential.as_ref()).await;
+        let attempted = attempt(order, &self.settings, &instance, session.as_ref()).await;
         // An error means that it takes longer: the guard's removal is under way.
         drop(timeout(REMOVAL, instance.remove()).await);
         attempted
@@ -160,10 +160,10 @@ impl Zap {
     async fn instance(
         &self,
         order: &ZapOrder,
-        credential: Option<&Credential>,
+        session: Option<&Session>,
         mut seat: Seat,
     ) -> Result<(Instance, Seat), Trouble> {
-        let spare = seat.spare.take().filter(|_| credential.is_none());
+        let spare = seat.spare.take().filter(|_| session.is_none());
         if let Some(spare) = spare
             && spare.is_alive()
             && spare.client().version().await.is_ok()
@@ -174,7 +174,10 @@ impl Zap {
             Trouble::new(FailureReason::EngineUnavailable, unavailable.why).advise(unavailable.advice)
         })?;
         let host = order.site.place.authority.host().to_owned();
-        let header = credential.map(|credential| (host, credential.name.clone(), credential.value.clone()));
+        let header = session.map(|session| {
+            let (name, value) = session.header(&order.site);
+            (host, name, value)
+        });
         let wish = Wish { owner: order.owner, header };
         Ok((Instance::start(&engine, &self.settings, &wish).await?, seat))
     }
@@ -195,6 +198,10 @@ fn report(pass: Pass, attempted: &Attempted) {
         },
     };
     pass.report(verdict);
+}
+
+fn not_logged_in(error: &NotLoggedIn) -> Trouble {
+    Trouble::new(FailureReason::LoginFailed, error.to_string()).advise(login::ADVICE)
 }
 
 fn is_down(down: Down) -> Trouble {

@@ -123,13 +123,20 @@ impl Jar {
         }
     }
 
+    /// All that the host of `place` has given, whatever path it is for: for a client that sends the same header everywhere.
+    pub fn whole(&self, place: &Place) -> Option<String> {
+        self.written(place, |_| true)
+    }
+
     /// The `Cookie` header for a request to `place`; `None` if there is nothing to send.
     pub fn header(&self, place: &Place) -> Option<String> {
+        self.written(place, |path| covers(path, place.url.path()))
+    }
+
+    fn written(&self, place: &Place, holds: impl Fn(&str) -> bool) -> Option<String> {
         let is_https = place.url.scheme() == "https";
         let sent = self.cookies.iter().filter(|((host, path, _), cookie)| {
-            host == place.authority.host()
-                && covers(path, place.url.path())
-                && (is_https || !cookie.is_secure)
+            host == place.authority.host() && holds(path) && (is_https || !cookie.is_secure)
         });
         let sent: Vec<String> = sent.map(|(_, cookie)| format!("{}={}", cookie.name, cookie.value)).collect();
         (!sent.is_empty()).then(|| sent.join("; "))
@@ -192,6 +199,8 @@ mod tests {
         assert_eq!(jar.header(&place("http://shop/administrator")).unwrap(), "a=1");
         assert_eq!(jar.header(&place("https://shop/")).unwrap(), "a=1; c=3");
         assert_eq!(jar.header(&place("http://other/")), None);
+        assert_eq!(jar.whole(&place("http://shop/")).unwrap(), "a=1; b=2");
+        assert_eq!(jar.whole(&place("https://shop/")).unwrap(), "a=1; c=3; b=2");
         jar.take(&place("http://shop/"), &page(200, &[("set-cookie", "a=; Max-Age=0")], ""));
         assert_eq!(jar.header(&place("http://shop/")), None);
     }

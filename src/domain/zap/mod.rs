@@ -4,7 +4,7 @@
 //! saw them), [`alert`] (an alert becomes a finding), [`harvest`] (all of
 //! them, once each), [`phases`] (what is done, in which order, for how long), [`watch`] (when a part of it hangs, and what
 //! helps), [`log`] (what it says of itself), [`account`] (what was done, and what that proves), [`trouble`] (why not),
-//! [`sitemap`] and [`login`] (what else is read of a target).
+//! [`sitemap`] (what else is read of a target).
 
 pub mod answer;
 pub mod pages;
@@ -16,4 +16,3 @@ pub mod log;
 pub mod account;
 pub mod trouble;
 pub mod sitemap;
-pub mod login;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{sleep_until, timeout};
 
-use super::login::{self, Credential};
 use super::run::{Run, Work};
 use super::watchdog;
+use crate::actors::egress::login::Session;
 use crate::actors::egress::{Gate, Traffic};
 use crate::actors::zap::instance::Instance;
 use crate::actors::zap::order::ZapOrder;
@@ -38,7 +38,7 @@ pub async fn attempt(
     order: &ZapOrder,
     settings: &Settings,
     instance: &Instance,
-    credential: Option<&Credential>,
+    session: Option<&Session>,
 ) -> Attempted {
     let gate = match Gate::open(order.site.scope.clone(), instance.gateway()).await {
         Ok(gate) => gate,
@@ -58,7 +58,7 @@ pub async fn attempt(
     };
     let traffic = gate.traffic();
     let concluded = match ended {
-        Ok(()) => conclude(order, instance, credential, (&mut work, &traffic)).await,
+        Ok(()) => conclude(order, instance, session, (&mut work, &traffic)).await,
         Err(trouble) => Err(trouble),
     };
     match concluded {
@@ -83,7 +83,7 @@ fn no_gate(instance: &Instance, error: &std::io::Error) -> Trouble {
 async fn conclude(
     order: &ZapOrder,
     instance: &Instance,
-    credential: Option<&Credential>,
+    session: Option<&Session>,
     (work, traffic): (&mut Work, &Traffic),
 ) -> Result<WebEvidence, Trouble> {
     // A target that died under the last requests looks like one that has nothing more to say.
@@ -98,8 +98,8 @@ async fn conclude(
     if traffic.failed > 0 {
         account.degraded.push(format!("requests_unanswered: {} had no answer of the target", traffic.failed));
     }
-    if let Some(credential) = credential
-        && !login::still_holds(order, credential).await
+    if let Some(session) = session
+        && !session.still_holds(&order.site).await
     {
         account.degraded.push("login_lost: at the end of the scan the login held no more".to_owned());
     }

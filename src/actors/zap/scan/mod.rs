@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`attempt`] (what ends a scan), [`run`] (its stages), [`crawl`], [`passive`], [`active`] (the long ones),
 //! [`seeds`] and [`openapi`] (where it begins),
-//! [`link`] (how ZAP is asked), [`watchdog`] (who else watches), [`login`].
+//! [`link`] (how ZAP is asked), [`watchdog`] (who else watches).
 
 pub mod attempt;
 mod link;
@@ -13,6 +13,5 @@ mod crawl;
 mod passive;
 mod active;
 mod watchdog;
-pub mod login;
 
 pub(super) use watchdog::probe;
