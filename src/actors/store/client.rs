@@ -48,6 +48,37 @@ pub(super) fn now() -> String {
     jiff::Timestamp::now().to_string()
 }
 
+/// What becomes of a write that was refused before it was begun.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    PassedOn,
+    WaitedOut,
+}
+
+/// Writes what is the same written twice as written once: so a write of which nobody knows is tried again. From then on a
+/// refusal is no answer either, for it says nothing of the try before it.
+async fn again<T, W>(refusal: Refusal, write: impl Fn() -> W) -> Result<T, StoreError>
+where
+    W: Future<Output = Result<T, StoreError>>,
+{
+    let (mut pause, mut is_unknown) = (RECORD_PAUSE, false);
+    for _ in 1..RECORD_TRIES {
+        match write().await {
+            Err(StoreError::Unknown { .. }) => is_unknown = true,
+            Err(StoreError::Busy | StoreError::Down | StoreError::Disk(_))
+                if is_unknown || refusal == Refusal::WaitedOut => {}
+            Err(error) if is_unknown => return Err(StoreError::Unknown { why: error.to_string() }),
+            answered => return answered,
+        }
+        sleep(pause).await;
+        pause *= 2;
+    }
+    match write().await {
+        Err(error) if is_unknown => Err(StoreError::Unknown { why: error.to_string() }),
+        answered => answered,
+    }
+}
+
 impl Store {
     /// The store whose present address is in `slot`.
     pub fn new(slot: Slot<StoreMessage>) -> Self {
@@ -67,24 +98,11 @@ impl Store {
         Self::new(slot)
     }
 
-    /// Lets a job in, unless its key or an equal job that waits says that it is there already. Writing it twice is the same
-    /// as writing it once, so a write of which nobody knows is tried again.
+    /// Lets a job in, unless its key or an equal job that waits says that it is there already. A refusal is passed on: who
+    /// asked decides whether to wait.
     pub async fn submit(&self, submission: Submission) -> Result<LetIn, StoreError> {
         let submission = Arc::new(submission);
-        let mut pause = RECORD_PAUSE;
-        let mut unknown = None;
-        for _ in 1..RECORD_TRIES {
-            match self.submit_once(&submission).await {
-                Err(StoreError::Unknown { why }) => unknown = Some(why),
-                // A refusal says nothing of the try before it.
-                Err(StoreError::Disk(_)) if unknown.is_some() => {}
-                answered => return answered,
-            }
-            sleep(pause).await;
-            pause *= 2;
-        }
-        let answered = self.submit_once(&submission).await;
-        answered.map_err(|error| unknown.map_or(error, |why| StoreError::Unknown { why }))
+        again(Refusal::PassedOn, || self.submit_once(&submission)).await
     }
 
     async fn submit_once(&self, submission: &Arc<Submission>) -> Result<LetIn, StoreError> {
@@ -107,8 +125,8 @@ impl Store {
     }
 
     /// Writes an event of a job, with what it changes and, for a run's end, with its findings: all of it or nothing.
-    /// Says whether it changed anything: an event that comes too late does not, nor does one that is there already. So a
-    /// store that hiccups is asked again, a few times: a result must not be lost to one full queue.
+    /// Says whether it changed anything: an event that comes too late does not, nor does one that is there already. A
+    /// refusal is waited out, for a while: a result must not be lost to one full queue.
     pub async fn record(
         &self,
         job: JobId,
@@ -117,17 +135,7 @@ impl Store {
         findings: Vec<Stamped>,
     ) -> Result<bool, StoreError> {
         let record = Arc::new(Record { job, fence, event, findings, at: now() });
-        let mut pause = RECORD_PAUSE;
-        for _ in 1..RECORD_TRIES {
-            match self.record_once(&record).await {
-                Err(
-                    StoreError::Busy | StoreError::Down | StoreError::Disk(_) | StoreError::Unknown { .. },
-                ) => sleep(pause).await,
-                answered => return answered,
-            }
-            pause *= 2;
-        }
-        self.record_once(&record).await
+        again(Refusal::WaitedOut, || self.record_once(&record)).await
     }
 
     async fn record_once(&self, record: &Arc<Record>) -> Result<bool, StoreError> {
@@ -272,5 +280,49 @@ fn after_commit<T>(result: Result<T, StoreError>, committed: Committed) -> Resul
     match (result, committed) {
         (Ok(_), Committed::Unknown { why }) => Err(StoreError::Unknown { why }),
         (result, _) => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// The tries that were made of what answers so, and the last answer.
+    async fn tried(refusal: Refusal, answers: &[fn() -> Result<u8, StoreError>]) -> (usize, String) {
+        let made = RefCell::new(0);
+        let write = || {
+            let answer = answers[(*made.borrow()).min(answers.len() - 1)]();
+            *made.borrow_mut() += 1;
+            std::future::ready(answer)
+        };
+        let answer = again(refusal, write).await;
+        (made.into_inner(), format!("{answer:?}"))
+    }
+
+    const UNKNOWN: fn() -> Result<u8, StoreError> = || Err(StoreError::Unknown { why: "cut off".into() });
+    const BUSY: fn() -> Result<u8, StoreError> = || Err(StoreError::Busy);
+    const WRONG: fn() -> Result<u8, StoreError> = || Err(StoreError::BadCursor);
+    const WRITTEN: fn() -> Result<u8, StoreError> = || Ok(7);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_hides_no_write_that_may_be_on_the_disk() {
+        use Refusal::{PassedOn, WaitedOut};
+        let all = RECORD_TRIES as usize;
+        for (refusal, answers, tries, last) in [
+            (PassedOn, &[WRITTEN][..], 1, "Ok(7)"),
+            (PassedOn, &[BUSY], 1, "Err(Busy)"),
+            (WaitedOut, &[BUSY], all, "Err(Busy)"),
+            (WaitedOut, &[BUSY, WRITTEN], 2, "Ok(7)"),
+            (PassedOn, &[UNKNOWN, BUSY, WRITTEN], 3, "Ok(7)"),
+            (PassedOn, &[UNKNOWN, BUSY], all, "Err(Unknown"),
+            (PassedOn, &[UNKNOWN, WRONG], 2, "Err(Unknown"),
+            (WaitedOut, &[WRONG], 1, "Err(BadCursor)"),
+        ] {
+            let (made, answer) = tried(refusal, answers).await;
+            assert_eq!(made, tries, "{answer}");
+            assert!(answer.starts_with(last), "{answer}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::actors::random;
 use crate::actors::server::Context;
 use crate::domain::dedup;
 use crate::domain::ids::{JobId, Principal};
-use crate::domain::job::{JobState, JobView};
+use crate::domain::job::{JobRequest, JobState, JobView};
 use crate::domain::rescue::ended;
 use crate::faults;
 use crate::store::StoreError;
@@ -28,16 +28,17 @@ impl Jobs {
         if reply.is_abandoned() {
             return;
         }
-        let plan = submit.unlike.is_some().then(|| self.plan(&submit));
+        let plan = submit.unlike.is_some().then(|| self.plan(&submit.principal, &submit.request));
         match self.twin(plan.as_deref(), submit.unlike.as_deref().unwrap_or_default()) {
             Some(twin) => self.share(twin, submit.wish, reply, context),
             None => self.let_in(submit, plan, reply, context),
         }
     }
 
-    fn plan(&self, submit: &Submit) -> String {
-        let tools = self.shop.catalogue.versions(&submit.request.tools);
-        dedup::plan(&submit.principal, &submit.request, &tools)
+    /// Equal for jobs that do the same.
+    pub(super) fn plan(&self, principal: &Principal, request: &JobRequest) -> String {
+        let tools = self.shop.catalogue.versions(&request.tools);
+        dedup::plan(principal, request, &tools)
     }
 
     fn twin(&self, plan: Option<&str>, unlike: &[JobId]) -> Option<JobId> {
@@ -82,19 +83,17 @@ impl Jobs {
         context: &Context<JobsMessage>,
     ) {
         let Submit { principal, request, key, wish, .. } = submit;
-        let id = JobId::from_random(random::bytes());
-        if let Err(refusal) = self.admission.expect(id, &principal) {
-            let retry_after = self.pace.until_place(self.running_max);
-            return reply.send(Err(SubmitError::Refused { refusal, retry_after }));
-        }
         if let Err(no_room) = self.room.check() {
-            self.admission.withdraw(id);
             return reply.send(Err(no_room.into()));
         }
         let pressure = *self.pressure.borrow();
         if !pressure.admits_jobs() {
-            self.admission.withdraw(id);
             return reply.send(Err(SubmitError::LowMemory(pressure)));
+        }
+        let id = JobId::from_random(random::bytes());
+        if let Err(refusal) = self.admission.expect(id, &principal) {
+            let retry_after = self.pace.until_place(self.running_max);
+            return reply.send(Err(SubmitError::Refused { refusal, retry_after }));
         }
         let job = JobView::queued(id, principal, request, clock::now());
         let submission = Submission { job: job.clone(), plan: plan.clone(), key };

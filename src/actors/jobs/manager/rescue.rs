@@ -243,8 +243,7 @@ impl Jobs {
     /// Takes a job up that waits in the store.
     pub(super) fn adopt(&mut self, job: JobView) {
         let (id, principal) = (job.id, job.principal.clone());
-        let tools = self.shop.catalogue.versions(&job.request.tools);
-        let plan = crate::domain::dedup::plan(&principal, &job.request, &tools);
+        let plan = self.plan(&principal, &job.request);
         self.live.insert(id, Live::new(job, Some(plan.clone()), Stage::Waiting));
         self.plans.insert(plan, id);
         self.admission.enqueue(id, principal);
