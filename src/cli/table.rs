@@ -3,6 +3,7 @@
 //! Findings are cut to one line each, since a list is scanned by eye; failures wrap, since they are read.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
@@ -71,13 +72,16 @@ pub fn sort(findings: &mut [FindingAnswer]) {
     });
 }
 
-/// One line per finding, in the order given.
+/// One line per finding, in the order given; what is the same on many pages of what runs is one line that counts them.
 pub fn findings(findings: &[FindingAnswer], style: Style) -> String {
-    let rows: Vec<[String; 3]> =
-        findings.iter().map(|finding| [place(finding), rule(finding), message(finding)]).collect();
+    let told = grouped(findings);
+    let rows: Vec<[String; 3]> = told
+        .iter()
+        .map(|(finding, others)| [spread(place(finding), *others), rule(finding), message(finding)])
+        .collect();
     let widths = share(&rows, style.width);
     let mut table = style.table(&["SEVERITY", "WHERE", "RULE", "MESSAGE"]);
-    for (finding, [place, rule, message]) in findings.iter().zip(&rows) {
+    for ((finding, _), [place, rule, message]) in told.iter().zip(&rows) {
         table.add_row([
             severity(finding.severity),
             Cell::new(cut_start(place, widths[0])),
@@ -86,6 +90,34 @@ pub fn findings(findings: &[FindingAnswer], style: Style) -> String {
         ]);
     }
     finish(table)
+}
+
+/// Each finding with the number of those that it stands for: same tool, rule, severity and parameter, on other pages. A header
+/// that is missing is missing everywhere. Two stay two: a line saved is not worth a page unsaid.
+fn grouped(findings: &[FindingAnswer]) -> Vec<(&FindingAnswer, usize)> {
+    let mut sizes: BTreeMap<_, usize> = BTreeMap::new();
+    findings.iter().filter_map(kind).for_each(|kind| *sizes.entry(kind).or_default() += 1);
+    let mut told = Vec::new();
+    for finding in findings {
+        let size = kind(finding).and_then(|kind| sizes.get_mut(&kind));
+        match size {
+            None | Some(1 | 2) => told.push((finding, 0)),
+            Some(0) => {}
+            Some(size) => told.push((finding, std::mem::take(size) - 1)),
+        }
+    }
+    told
+}
+
+/// What makes findings on several pages one; `None` for those in files, and for what was attacked: each such place is a hole of
+/// its own.
+fn kind(finding: &FindingAnswer) -> Option<(&str, &str, SeverityWord, Option<&str>)> {
+    let web = finding.web.as_ref().filter(|web| web.attack.as_ref().is_none_or(String::is_empty))?;
+    Some((&finding.tool, &finding.rule, finding.severity, web.param.as_deref()))
+}
+
+fn spread(place: String, others: usize) -> String {
+    if others == 0 { place } else { format!("{place} and {others} more") }
 }
 
 /// Columns for place, rule and message: the first two get what they need up to a share, the message gets the rest.

@@ -131,3 +131,22 @@ fn a_finding_on_what_runs_is_shown_by_its_request() {
     let text = findings(&[finding], style(100));
     assert!(text.contains("GET /search [q]") && !text.contains("script"), "{text}");
 }
+
+#[test]
+fn what_is_the_same_on_many_pages_is_one_line() {
+    let on = |rule: &str, page: &str, param: &str| {
+        let web =
+            ExchangeAnswer { method: "GET".into(), param: Some(param.into()), ..ExchangeAnswer::default() };
+        let url = format!("http://shop/{page}");
+        let finding = samples::finding(SeverityWord::Low, &url, 1);
+        FindingAnswer { line: None, rule: rule.into(), web: Some(web), ..finding }
+    };
+    let pages = ["", "a", "b", "c"].map(|page| on("nosniff", page, "header"));
+    let mut others = ["a", "b", "c"].map(|page| on("xss", page, "q"));
+    for attacked in &mut others {
+        attacked.web.as_mut().unwrap().attack = Some("<b>".into());
+    }
+    let text = findings(&[pages.as_slice(), &others].concat(), style(120));
+    assert_eq!(text.lines().count(), 1 + 1 + 3, "{text}");
+    assert!(text.contains("GET / [header] and 3 more"), "{text}");
+}
