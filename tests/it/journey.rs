@@ -1,7 +1,7 @@
 //! The promise: an app under test is built, started, looked at and attacked by the real scanners, what is planted in it is found,
 //! and nothing of it is left. This is the README's journey, on the daemon as a whole.
 
-use proctor::config::Config;
+use proctor::config::{Config, Pull};
 use proctor::domain::container::labels;
 use proctor::protocol::api::{JobAnswer, JobArguments, ScanArguments};
 use proctor::protocol::apps::{AppsAction, AppsAnswer, AppsArguments};
@@ -11,12 +11,16 @@ use super::docker_world::{docker, soon, until};
 use super::web_world::{attack, offline, scan, seen};
 use super::whole::World;
 
-/// The image that `tests/images/all` makes.
+/// The image that `tests/images/all` makes. `PROCTOR_TEST_ZAP_IMAGE` names another, the official one, say, which may be pulled.
 const ZAP: &str = "proctor-test/zap:2.17.0";
 
 fn with_zap(config: &mut Config) {
     offline(config);
     config.zap.image = ZAP.to_owned();
+    if let Ok(image) = std::env::var("PROCTOR_TEST_ZAP_IMAGE") {
+        config.zap.image = image;
+        config.docker.pull = Pull::Missing;
+    }
 }
 
 fn app(world: &World) -> AppArguments {
