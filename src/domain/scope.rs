@@ -11,6 +11,7 @@
 //! Whoever connects asks the [`Scope`], and connects to the addresses it gives, never to what a name means by then.
 
 mod authority;
+mod bounds;
 mod class;
 mod refused;
 mod rules;
@@ -19,6 +20,7 @@ use core::net::{IpAddr, SocketAddr};
 use std::collections::BTreeMap;
 
 pub use authority::{Authority, Place, URL_BYTES_MAX};
+pub use bounds::{Bounds, Outside, folder};
 pub use class::{Class, class};
 pub use refused::Refused;
 pub use rules::{AllowList, BadRule};
@@ -104,10 +106,12 @@ impl Lists {
     }
 }
 
-/// The authorities a job may touch, each with its addresses. Never changes: what a name means later is nobody's business.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The authorities a job may touch, each with its addresses, and the bounds of what may be asked for there. Never changes:
+/// what a name means later is nobody's business.
+#[derive(Debug, Clone, Default)]
 pub struct Scope {
     pinned: BTreeMap<Authority, Vec<SocketAddr>>,
+    bounds: Bounds,
 }
 
 impl Scope {
@@ -116,6 +120,22 @@ impl Scope {
     pub fn with(mut self, authority: Authority, addresses: Vec<SocketAddr>) -> Self {
         self.pinned.insert(authority, addresses);
         self
+    }
+
+    /// The same scope, of which only what is in these bounds may be asked for.
+    #[must_use]
+    pub fn within(self, bounds: Bounds) -> Self {
+        Self { bounds, ..self }
+    }
+
+    /// Whether a place may be asked for.
+    pub fn is_inside(&self, place: &Place) -> bool {
+        let path = place.url.path();
+        self.addresses(&place.authority).is_some() && self.bounds.outside(&place.url, path).is_none()
+    }
+
+    pub const fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
     /// Where a connection for this host and port goes; `None`: nowhere. `host` as it stands in a request: in any case,

@@ -62,7 +62,7 @@ pub enum AppSource {
 pub struct WebPlan {
     pub phase: Phase,
     pub seeds: Seeds,
-    /// Regular expressions over whole URLs that no tool is to ask for (`.*/logout.*`).
+    /// Regular expressions: a URL in which one is found is not asked for by any tool (`/logout`).
     pub exclude: Vec<String>,
     pub login: Option<Login>,
     /// Requests whose answers are known.
@@ -191,6 +191,11 @@ impl Target {
             Self::Web(web) => Some(&web.plan),
             Self::App(app) => Some(&app.plan),
         }
+    }
+
+    /// Whether what is sent to it is hidden from whoever carries it.
+    pub fn is_https(&self) -> bool {
+        matches!(self, Self::Web(web) if web.url.starts_with("https:"))
     }
 
     pub const fn kind(&self) -> TargetKind {

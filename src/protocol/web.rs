@@ -53,7 +53,7 @@ pub struct WebArguments {
     /// True: begin from the target's sitemap.xml, too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub sitemap: bool,
-    /// Regular expressions over whole URLs that are not to be asked for (`.*/logout.*`).
+    /// Regular expressions: a URL in which one is found is not asked for (`/logout`).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub exclude: Vec<String>,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use proctor::domain::scope::{Authority, Scope};
+use proctor::domain::scope::{Authority, Bounds, Place, Scope};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -64,6 +64,40 @@ async fn what_is_not_in_the_scope_is_refused_and_named_and_the_connection_goes_o
 }
 
 #[tokio::test]
+async fn what_is_out_of_bounds_is_refused_and_named_and_never_asked_for() {
+    let web = Web::serve(|_| page(200, "", "in")).await;
+    let target = Place::parse(&web.url("shop.invalid", "/app/")).unwrap();
+    let login = target.join("/login").unwrap();
+    let bounds = Bounds::new(&target, &[login], &["/logout".into(), "[?&]drop=".into()]).unwrap();
+    let gate = gate(web.scope("shop.invalid").within(bounds)).await;
+    let mut tool = Tool::connect(&gate).await;
+    for (path, why) in [
+        ("/app/logout", "is excluded"),
+        ("/app/%6c%6Fgout", "is excluded"),
+        ("/app/x/../logout", "is excluded"),
+        ("/app/?a=1&drop=all", "is excluded"),
+        ("/", "is not in this job's folder /app/"),
+        ("/app/../admin", "is not in this job's folder /app/"),
+    ] {
+        let answer = tool.get(&web.url("shop.invalid", path)).await;
+        assert!(status(&answer) == "403" && answer.contains(why), "{path}: {answer}");
+    }
+    // The very target, but in a tunnel nobody would see what it is asked for.
+    let mut tunnel = Tool::connect(&gate).await;
+    let asked = format!("CONNECT shop.invalid:{} HTTP/1.1\nHost: x\n\n", web.address.port());
+    assert_eq!(status(&tunnel.ask(&asked).await), "403");
+    for path in ["/app/", "/app/in?q=1", "/login?next=/app/"] {
+        assert_eq!(status(&tool.get(&web.url("shop.invalid", path)).await), "200", "{path}");
+    }
+    let asked: Vec<String> =
+        web.requests().iter().map(|request| request.split(' ').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(asked, ["/app/", "/app/in?q=1", "/login?next=/app/"]);
+    let traffic = gate.traffic();
+    assert_eq!((traffic.refused, traffic.requests, traffic.tunnels), (7, 3, 0));
+    assert!(traffic.refused_to.contains(&web.url("shop.invalid", "/app/logout")), "{:?}", traffic.refused_to);
+}
+
+#[tokio::test]
 async fn a_tunnel_carries_both_ways_until_both_sides_are_done() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -87,6 +121,7 @@ async fn a_tunnel_carries_both_ways_until_both_sides_are_done() {
     assert_eq!(answered, "answer");
     let traffic = gate.close().await;
     assert_eq!((traffic.tunnels, traffic.bytes_sent, traffic.bytes_received), (1, 10, 6));
+    assert_eq!(traffic.tunnels_answered, 1);
 }
 
 #[tokio::test]
@@ -124,6 +159,7 @@ async fn a_dropped_gate_cuts_everything_and_shuts_its_port() {
         "200"
     );
     until("the request arrives", || web.requests().len() == 1).await;
+    assert_eq!((gate.traffic().tunnels, gate.traffic().tunnels_answered), (1, 0), "nothing came back");
     drop(gate);
     for tool in [&mut waiting, &mut tunnel] {
         let mut rest = Vec::new();

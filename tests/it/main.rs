@@ -58,6 +58,7 @@ mod web_world;
 mod whole;
 mod scan;
 mod tool_faults;
+mod web_bounds;
 mod web_tools;
 mod hostile_tree;
 #[cfg(feature = "fault-injection")]

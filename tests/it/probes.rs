@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use proctor::actors::egress::Site;
+use proctor::actors::egress::{Resolver, Site};
 use proctor::actors::probes::{Order, endpoints, headers};
 use proctor::domain::finding::Finding;
 use proctor::domain::ids::ToolName;
 use proctor::domain::outcome::{FailureReason, Outcome};
-use proctor::domain::scope::{Authority, Place};
+use proctor::domain::scope::{AllowList, Authority, Intrusion, Lists, Place};
 use proctor::domain::target::{Expectation, Login, Phase, Seeds, WebPlan};
 use proctor::domain::verdict::{self, WebEnding, WebEvidence};
 use tokio::time::Instant;
@@ -178,6 +178,30 @@ async fn what_the_plan_excludes_is_not_asked_for() {
     let asked: Vec<String> = web.requests().iter().map(|request| path(request).to_owned()).collect();
     assert!(asked.iter().any(|path| path == "/in"));
     assert!(!asked.iter().any(|path| path.contains("logout") || path.contains(".git")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_target_with_a_path_is_looked_at_in_its_folder_only() {
+    let web = Web::serve(|request| match path(request) {
+        "/app/" => page(200, SAFE, "<a href=in>in</a><a href=/elsewhere>out</a>"),
+        "/app/.git/HEAD" => page(200, "Content-Type: text/plain\r\n", "ref: refs/heads/main\n"),
+        _ => page(404, SAFE, "nothing"),
+    })
+    .await;
+    let lists = Lists { hosts: AllowList::parse(&["127.0.0.1"]).unwrap(), ..Lists::default() };
+    let plan = WebPlan { expect: vec![expectation("/health", &[404], None)], ..WebPlan::default() };
+    let url = format!("http://{}/app/", web.address);
+    let site = Site::prepare(&url, plan, Intrusion::Look, &lists, &Resolver::system()).await.unwrap();
+    let order = Order { site, ..order(&web, WebPlan::default()) };
+    let evidence = soon("a look", headers::look(&order)).await;
+    assert!(rules(&evidence).contains("repository-exposed"), "{evidence:?}");
+    let said = evidence.degraded.iter().filter(|why| why.contains("/elsewhere is not in this job's folder"));
+    assert_eq!(said.count(), 1, "{:?}", evidence.degraded);
+    let outside = |request: &String| !path(request).starts_with("/app/");
+    assert_eq!(web.requests().iter().filter(|request| outside(request)).count(), 0, "{:?}", web.requests());
+    // What the plan names itself is asked for wherever it is.
+    assert_eq!(soon("a look", endpoints::look(&order)).await.work.urls, 1);
+    assert!(web.requests().iter().any(|request| path(request) == "/health"));
 }
 
 fn expectation(path: &str, status: &[u16], body: Option<&str>) -> Expectation {

@@ -20,10 +20,11 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
+use url::Position;
 
 use super::connect::{CONNECT, Unconnected, connect};
 use super::tls::Tls;
-use crate::domain::scope::{Authority, Place, Scope};
+use crate::domain::scope::{Authority, Outside, Place, Scope};
 use crate::domain::web::certificate;
 use crate::domain::web::page::Page;
 
@@ -82,6 +83,8 @@ impl Ask {
 pub enum FetchError {
     #[error("{0} is not in this job's scope")]
     OutOfScope(Authority),
+    #[error("{url} {why}")]
+    OutOfBounds { url: String, why: Outside },
     #[error(transparent)]
     Unconnected(#[from] Unconnected),
     #[error("no TLS with {host}: {why}")]
@@ -128,6 +131,10 @@ impl Fetcher {
         let Some(addresses) = self.scope.addresses(authority) else {
             return Err(FetchError::OutOfScope(authority.clone()));
         };
+        let asked = &ask.place.url[Position::BeforePath..Position::AfterQuery];
+        if let Some(why) = self.scope.bounds().outside(&ask.place.url, asked) {
+            return Err(FetchError::OutOfBounds { url: ask.place.url.to_string(), why });
+        }
         let request = request(&ask)?;
         let stream = connect(addresses, self.limits.connect).await?;
         if ask.place.url.scheme() == "http" {

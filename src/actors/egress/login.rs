@@ -166,7 +166,7 @@ impl Visit<'_> {
         let mut page = self.ask(ask).await?;
         for _ in 0..REDIRECTS_MAX {
             let Some(Ok(next)) = page.redirect().map(Place::of) else { break };
-            if self.site.scope.addresses(&next.authority).is_none() {
+            if !self.site.scope.is_inside(&next) {
                 break;
             }
             page = self.ask(Ask::get(next)).await?;

@@ -16,7 +16,7 @@ use url::Url;
 use super::fetch::{Ask, FetchError, Fetcher, Limits};
 use super::resolve::Resolver;
 use super::tls::Tls;
-use crate::domain::scope::{Authority, Intrusion, Lists, Place, Refused, Scope};
+use crate::domain::scope::{Authority, Bounds, Intrusion, Lists, Place, Refused, Scope};
 use crate::domain::target::{Login, WebPlan};
 
 /// Other URLs that a plan may name; each may cost a lookup.
@@ -57,8 +57,9 @@ impl Site {
         for text in named(&plan).take(PLACES_MAX) {
             places.push(place.join(text)?);
         }
+        let bounds = bounds(&place, &plan)?;
         let scope = resolver.pin(&places, intrusion, lists).await?;
-        Ok(Self { place, scope: Arc::new(scope), plan: Arc::new(plan) })
+        Ok(Self { place, scope: Arc::new(scope.within(bounds)), plan: Arc::new(plan) })
     }
 
     /// An app that we started ourselves, under a name of ours. Its plan may name nothing but the app.
@@ -70,12 +71,18 @@ impl Site {
                 return Err(Refused::NotTheApp { other });
             }
         }
-        let scope = Scope::default().with(authority, vec![address]);
+        let bounds = bounds(&place, &plan)?;
+        let scope = Scope::default().with(authority, vec![address]).within(bounds);
         Ok(Self { place, scope: Arc::new(scope), plan: Arc::new(plan) })
     }
 
     pub const fn url(&self) -> &Url {
         &self.place.url
+    }
+
+    /// A path as the target has it: below its folder.
+    pub fn below(&self, path: &str) -> Result<Place, Refused> {
+        self.place.join(&format!("./{}", path.trim_start_matches('/')))
     }
 
     /// Where connections to the target go: for tools that know no proxy.
@@ -110,6 +117,13 @@ impl Site {
         }
         Err(Unreachable { url: self.place.url.to_string(), tries, last })
     }
+}
+
+/// What may be asked for on a target: also what its plan names outside of the folder.
+fn bounds(target: &Place, plan: &WebPlan) -> Result<Bounds, Refused> {
+    let expected = plan.expect.iter().map(|expected| expected.path.as_str());
+    let named: Vec<Place> = named(plan).chain(expected).filter_map(|text| target.join(text).ok()).collect();
+    Bounds::new(target, &named, &plan.exclude)
 }
 
 /// The URLs and paths in a plan.

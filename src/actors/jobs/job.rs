@@ -242,7 +242,8 @@ impl Job {
             Target::Web(WebTarget { plan, .. }) | Target::App(AppTarget { plan, .. }) => {
                 // Its runs are known before it is: where nothing answers, each of them says so.
                 if job.runs.is_empty() {
-                    let planned = self.planned(&job, Ground::Site(plan));
+                    let planned =
+                        self.planned(&job, Ground::Site { plan, is_https: job.request.target.is_https() });
                     self.happened(JobEvent::Planned { runs: planned.iter().map(Planned::view).collect() })
                         .await?;
                 }
@@ -309,7 +310,8 @@ impl Job {
         };
         self.arguments.view.send_if_modified(|view| Arc::make_mut(view).does(None, None));
         let job = Arc::clone(&self.arguments.view.borrow());
-        let planned = self.resume(&job, Ground::Site(&ground.site.plan)).await?;
+        let (plan, is_https) = (&ground.site.plan, job.request.target.is_https());
+        let planned = self.resume(&job, Ground::Site { plan, is_https }).await?;
         self.start_runs(planned, Subject::Site(ground), context).await
     }
 

@@ -177,10 +177,10 @@ fn judge(left: Left, traffic: Option<Traffic>, lost: Option<String>) -> Verdict 
     verdict::verdict(Evidence { expected: BTreeSet::new(), ending, report, stderr_tail })
 }
 
-/// A tunnel hides its requests: then the tool's own count must do.
+/// A tunnel hides its requests: then the tool's own count must do, if anything came back at all.
 fn seen(told: Work, traffic: &Traffic) -> Work {
     let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-    if traffic.tunnels > 0 {
+    if traffic.tunnels_answered > 0 {
         return told;
     }
     let urls = told.urls.min(count(traffic.answered()));

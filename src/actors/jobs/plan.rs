@@ -8,7 +8,7 @@ use crate::domain::job::{Ended, RunState, RunView};
 use crate::domain::outcome::{Coverage, Outcome};
 use crate::domain::target::{Phase, WebPlan};
 use crate::tools::catalogue::Catalogue;
-use crate::tools::manifest::{Intrusion, Manifest};
+use crate::tools::manifest::{Intrusion, Manifest, Place};
 
 /// One tool of a job.
 #[derive(Debug)]
@@ -34,8 +34,13 @@ pub enum Business {
 pub enum Ground<'a> {
     /// The files of a snapshot.
     Files(&'a [&'a str]),
-    /// What runs, and what is to be done to it.
-    Site(&'a WebPlan),
+    /// What runs.
+    Site {
+        /// What is to be done to it.
+        plan: &'a WebPlan,
+        /// Nobody can see what is asked of it on the way.
+        is_https: bool,
+    },
 }
 
 impl Ground<'_> {
@@ -51,20 +56,22 @@ impl Ground<'_> {
                 }
                 files => Business::Files(files),
             },
-            Self::Site(_) if !manifest.is_for_web() => {
+            Self::Site { .. } if !manifest.is_for_web() => {
                 Business::None("it reads files, and the target is one that runs".to_owned())
             }
-            Self::Site(plan) if manifest.intrusion() == Some(Intrusion::Active) && !plan.phase.attacks() => {
+            Self::Site { plan, .. }
+                if manifest.intrusion() == Some(Intrusion::Active) && !plan.phase.attacks() =>
+            {
                 let why = format!("it attacks, and the phase is {}: ask for `full`", Phase::Baseline.word());
                 Business::None(why)
             }
             // It would ask for what nobody may ask for, the very page that logs out or deletes.
-            Self::Site(plan)
+            Self::Site { plan, is_https }
                 if manifest.intrusion() == Some(Intrusion::Active) && !plan.exclude.is_empty() =>
             {
-                Business::None("the request excludes URLs, which this tool cannot be told".to_owned())
+                held(manifest, is_https).map_or(Business::Site, Business::None)
             }
-            Self::Site(_) => Business::Site,
+            Self::Site { .. } => Business::Site,
         }
     }
 
@@ -72,11 +79,21 @@ impl Ground<'_> {
     fn is_usual(self, manifest: &Manifest) -> bool {
         match (self, manifest.intrusion()) {
             (Self::Files(_), intrusion) => intrusion.is_none(),
-            (Self::Site(_), None | Some(Intrusion::Load)) => false,
-            (Self::Site(plan), Some(Intrusion::Active)) => plan.phase.attacks(),
-            (Self::Site(_), Some(Intrusion::Passive)) => true,
+            (Self::Site { .. }, None | Some(Intrusion::Load)) => false,
+            (Self::Site { plan, .. }, Some(Intrusion::Active)) => plan.phase.attacks(),
+            (Self::Site { .. }, Some(Intrusion::Passive)) => true,
         }
     }
+}
+
+/// Why an attacker cannot be held to what is excluded; `None`: its gate holds it.
+fn held(manifest: &Manifest, is_https: bool) -> Option<String> {
+    let why = match (manifest.names(Place::Proxy), is_https) {
+        (true, false) => return None,
+        (true, true) => "its requests over https cannot be seen on the way",
+        (false, _) => "it knows no proxy that could refuse it",
+    };
+    Some(format!("the request excludes URLs, to which this tool cannot be held: {why}"))
 }
 
 impl Planned {
@@ -141,6 +158,10 @@ mod tests {
         planned.into_iter().map(|it| (it.manifest.name.0.clone(), it.applies())).collect()
     }
 
+    fn site(plan: &WebPlan) -> Ground<'_> {
+        Ground::Site { plan, is_https: false }
+    }
+
     fn names(asked: &[&str], ground: Ground<'_>) -> Vec<String> {
         planned(asked, ground).into_iter().map(|(name, _)| name).collect()
     }
@@ -148,12 +169,12 @@ mod tests {
     #[test]
     fn files_and_sites_have_tools_of_their_own() {
         let web = WebPlan { phase: Phase::Full, ..WebPlan::default() };
-        let (of_files, of_site) = (names(&[], Ground::Files(&["app.py"])), names(&[], Ground::Site(&web)));
+        let (of_files, of_site) = (names(&[], Ground::Files(&["app.py"])), names(&[], site(&web)));
         assert!(of_files.contains(&"bandit".into()) && !of_files.contains(&"zap".into()), "{of_files:?}");
         assert!(of_site.contains(&"zap".into()) && of_site.contains(&"wapiti".into()), "{of_site:?}");
         assert!(of_files.iter().all(|name| !of_site.contains(name)));
         let asked = ["bandit", "zap"];
-        assert_eq!(planned(&asked, Ground::Site(&web)), [("bandit".into(), false), ("zap".into(), true)]);
+        assert_eq!(planned(&asked, site(&web)), [("bandit".into(), false), ("zap".into(), true)]);
         assert_eq!(
             planned(&asked, Ground::Files(&["a.py"])),
             [("bandit".into(), true), ("zap".into(), false)]
@@ -163,23 +184,26 @@ mod tests {
     #[test]
     fn nothing_attacks_in_a_baseline_and_no_load_test_runs_unasked() {
         let baseline = WebPlan::default();
-        let usual = names(&[], Ground::Site(&baseline));
+        let usual = names(&[], site(&baseline));
         for name in ["wapiti", "nmap", "ab", "wrk", "locust", "k6"] {
             assert!(!usual.contains(&name.to_owned()), "{usual:?}");
         }
         assert_eq!(
-            planned(&["wapiti", "wrk"], Ground::Site(&baseline)),
+            planned(&["wapiti", "wrk"], site(&baseline)),
             [("wapiti".into(), false), ("wrk".into(), true)]
         );
     }
 
     #[test]
-    fn a_tool_that_cannot_be_told_what_is_excluded_does_not_attack() {
-        let exclude = vec![".*/logout".to_owned()];
-        let plan = WebPlan { phase: Phase::Full, exclude, ..WebPlan::default() };
-        assert_eq!(
-            planned(&["wapiti", "zap"], Ground::Site(&plan)),
-            [("wapiti".into(), false), ("zap".into(), true)]
-        );
+    fn an_attacker_is_run_only_where_it_can_be_held_to_what_is_excluded() {
+        let plan = WebPlan { phase: Phase::Full, exclude: vec!["/logout".into()], ..WebPlan::default() };
+        let asked = ["nmap", "wapiti", "zap"];
+        let applies = |is_https| -> Vec<bool> {
+            let planned = planned(&asked, Ground::Site { plan: &plan, is_https });
+            assert_eq!(planned.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), asked);
+            planned.into_iter().map(|(_, applies)| applies).collect()
+        };
+        assert_eq!(applies(false), [false, true, true]);
+        assert_eq!(applies(true), [false, false, true]);
     }
 }

@@ -133,8 +133,7 @@ async fn methods(visitor: &Visitor, start: Place) {
 async fn forgotten(visitor: &Visitor) {
     let mut absent = Vec::new();
     for _ in 0..ABSENT {
-        let path = format!("/{}", random_word());
-        let Ok(place) = visitor.site.place.join(&path) else { continue };
+        let Ok(place) = visitor.site.below(&random_word()) else { continue };
         absent.extend(visitor.visit(Ask::get(place), As::Nobody).await);
     }
     visitor.remark(each_once(absent.iter().filter_map(exposed::judge_error)));
@@ -150,7 +149,7 @@ async fn forgotten(visitor: &Visitor) {
 }
 
 async fn look_for(visitor: &Visitor, exposure: &Exposure, absent: &[Page]) -> Option<Remark> {
-    let place = visitor.site.place.join(exposure.path).ok()?;
+    let place = visitor.site.below(exposure.path).ok()?;
     let page = visitor.visit(Ask::get(place), As::Nobody).await?;
     exposure.judge(&page, absent)
 }

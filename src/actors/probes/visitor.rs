@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use regex::RegexSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +17,7 @@ use crate::actors::egress::login::{self, NotLoggedIn, Session};
 use crate::actors::egress::{Ask, FetchError, Fetcher, Limits, Site};
 use crate::domain::ids::ToolName;
 use crate::domain::outcome::{FailureReason, Gap, Work};
-use crate::domain::scope::Place;
+use crate::domain::scope::{Outside, Place};
 use crate::domain::target::Login;
 use crate::domain::verdict::{WebEnding, WebEvidence};
 use crate::domain::web::cookies::Jar;
@@ -29,8 +28,6 @@ use crate::domain::web::rule::{self, Remark};
 const REQUESTS_MAX: u32 = 500;
 /// Refused connections in a row after which the target is gone.
 const LOST_AFTER: u32 = 3;
-/// Bytes that the patterns of a plan may compile to.
-const PATTERNS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Redirects followed from one page.
 const REDIRECTS_MAX: usize = 5;
 
@@ -70,7 +67,6 @@ pub enum As {
 pub struct Visitor {
     pub site: Site,
     fetcher: Fetcher,
-    exclude: RegexSet,
     notes: Mutex<Notes>,
 }
 
@@ -90,18 +86,13 @@ struct Notes {
 impl Visitor {
     /// Reads the plan, and logs in if it says so.
     pub async fn enter(site: &Site, limits: Limits) -> Result<Self, WebEnding> {
-        let patterns = regex::RegexSetBuilder::new(&site.plan.exclude).size_limit(PATTERNS_BYTES_MAX).build();
-        let exclude = patterns.map_err(|error| {
-            let detail = format!("the plan's exclusions cannot be read, so nothing was asked for: {error}");
-            WebEnding::failed(FailureReason::TargetRefused, detail)
-        })?;
         let fetcher = site.fetcher(limits).await;
         let jar = match login::log_in(site).await.map_err(|error| not_logged_in(&error))? {
             Some(Session::Cookies(cookies)) => cookies.jar,
             Some(Session::Header { .. }) | None => Jar::default(),
         };
         let notes = Mutex::new(Notes { jar, ..Notes::default() });
-        Ok(Self { site: site.clone(), fetcher, exclude, notes })
+        Ok(Self { site: site.clone(), fetcher, notes })
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -112,7 +103,7 @@ impl Visitor {
     /// answer. The last is noted.
     pub async fn visit(&self, ask: Ask, who: As) -> Option<Page> {
         let place = ask.place.clone();
-        if self.exclude.is_match(place.url.as_str()) || !self.take_request() {
+        if !self.may_ask(&place) || !self.take_request() {
             return None;
         }
         let answer = self.fetcher.fetch(self.dressed(ask, who)).await;
@@ -156,6 +147,18 @@ impl Visitor {
     pub fn in_scope(&self, url: url::Url) -> Option<Place> {
         let place = Place::of(url).ok()?;
         self.site.scope.addresses(&place.authority).is_some().then_some(place)
+    }
+
+    /// What is excluded is left out as ordered; that a page leads out of the target's folder is worth a word.
+    fn may_ask(&self, place: &Place) -> bool {
+        match self.site.scope.bounds().outside(&place.url, place.url.path()) {
+            None => true,
+            Some(Outside::Excluded | Outside::Hidden) => false,
+            Some(outside @ Outside::Folder(_)) => {
+                self.degrade(format!("{} {outside}, and was not asked for", place.url));
+                false
+            }
+        }
     }
 
     fn take_request(&self) -> bool {

@@ -20,6 +20,8 @@ pub enum Refused {
     Address { authority: Authority, address: IpAddr, class: Class, advice: String },
     #[error("{other} is not the app under test; its plan may name paths of the app only")]
     NotTheApp { other: Authority },
+    #[error("the target cannot be examined with these exclusions: {why}")]
+    Exclusions { why: String },
     #[error("{host} has no address")]
     NoAddress { host: String },
     #[error("{host} cannot be looked up: {why}")]

@@ -28,12 +28,13 @@ use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use url::Url;
 
 use super::line::{HEADER_BYTES_MAX, HEADERS_MAX, Line, Silence, TARGET_SILENCE};
 use super::traffic::{Counts, Passing, Way};
 use crate::actors::egress::connect::{CONNECT, connect};
 use crate::actors::egress::patient::Patient;
-use crate::domain::scope::{Authority, Scope};
+use crate::domain::scope::{Authority, Outside, Scope};
 
 /// How long a tool may be quiet while it is its turn. Longer than the target may think, which the tool waits for.
 const TOOL_SILENCE: Duration = Duration::from_secs(TARGET_SILENCE.as_secs() * 2);
@@ -105,6 +106,7 @@ impl Passage {
         }
         let authority = authority(request.uri(), Some(80))?;
         let addresses = self.permitted(&authority)?;
+        self.within_bounds(&authority, request.uri())?;
         let request = outgoing(request, &authority, &self.counts)?;
         let kept = self.line.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.counts.request();
@@ -122,6 +124,9 @@ impl Passage {
     async fn connect(&self, mut request: Request<Incoming>) -> Result<Answer, Refusal> {
         let authority = authority(request.uri(), None)?;
         let addresses = self.permitted(&authority)?;
+        if let Some(why) = self.scope.bounds().outside_of_tunnel() {
+            return Err(Refusal::OutOfBounds { url: authority.to_string(), why });
+        }
         let target = connect(addresses, CONNECT).await.map_err(|error| Refusal::Silent(error.into()))?;
         self.counts.tunnel();
         let tunnel = Tunnel { tool: hyper::upgrade::on(&mut request), target };
@@ -131,6 +136,17 @@ impl Passage {
 
     fn permitted(&self, authority: &Authority) -> Result<&[SocketAddr], Refusal> {
         self.scope.addresses(authority).ok_or_else(|| Refusal::OutOfScope(authority.to_string()))
+    }
+
+    /// Tools that attack ask for whatever a page names: what they must not ask for, they cannot.
+    fn within_bounds(&self, authority: &Authority, asked: &Uri) -> Result<(), Refusal> {
+        let asked = asked.path_and_query().map_or("/", PathAndQuery::as_str);
+        let text = format!("http://{authority}{asked}");
+        let url = Url::parse(&text).map_err(|_| Refusal::Unreadable(text))?;
+        match self.scope.bounds().outside(&url, asked) {
+            Some(why) => Err(Refusal::OutOfBounds { url: url.into(), why }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -160,6 +176,7 @@ async fn pour(
     counts: &Counts,
 ) -> io::Result<()> {
     let mut buffer = vec![0; TUNNEL_BUFFER_BYTES];
+    let mut is_first = true;
     loop {
         let count = from.read(&mut buffer).await?;
         if count == 0 {
@@ -167,6 +184,9 @@ async fn pour(
         }
         to.write_all(&buffer[..count]).await?;
         counts.moved(way, count as u64);
+        if std::mem::take(&mut is_first) && way == Way::FromTarget {
+            counts.tunnel_answered();
+        }
     }
 }
 
@@ -176,6 +196,10 @@ enum Refusal {
     NotAbsolute,
     Unreadable(String),
     OutOfScope(String),
+    OutOfBounds {
+        url: String,
+        why: Outside,
+    },
     Silent(Silence),
 }
 
@@ -192,6 +216,10 @@ impl Refusal {
             Self::OutOfScope(authority) => {
                 counts.refusal(&authority);
                 (StatusCode::FORBIDDEN, format!("{authority} is not in this job's scope"))
+            }
+            Self::OutOfBounds { url, why } => {
+                counts.refusal(&url);
+                (StatusCode::FORBIDDEN, format!("this {why}"))
             }
             Self::Silent(silence) => {
                 counts.failure();

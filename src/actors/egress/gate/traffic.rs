@@ -25,9 +25,11 @@ pub struct Traffic {
     pub failed: u64,
     /// Tunnels to the target.
     pub tunnels: u64,
-    /// Requests and tunnels to what is not in the scope.
+    /// Of these, through which the target answered. Only its end knows what: a refused handshake is an answer, too.
+    pub tunnels_answered: u64,
+    /// Requests and tunnels to what is not in the scope, or out of its bounds.
     pub refused: u64,
-    /// Whereto: the first 32 of them, `host:port`, by name.
+    /// Whereto: the first 32 of them, by name: `host:port`, or the URL that is out of bounds.
     pub refused_to: BTreeSet<String>,
     /// Bytes of bodies and tunnels to and from the target.
     pub bytes_sent: u64,
@@ -47,6 +49,7 @@ pub(super) struct Counts {
     answers: [AtomicU64; 5],
     failed: AtomicU64,
     tunnels: AtomicU64,
+    tunnels_answered: AtomicU64,
     refused: AtomicU64,
     refused_to: Mutex<BTreeSet<String>>,
     sent: AtomicU64,
@@ -68,6 +71,7 @@ impl Counts {
             answers: std::array::from_fn(|class| count(&self.answers[class])),
             failed: count(&self.failed),
             tunnels: count(&self.tunnels),
+            tunnels_answered: count(&self.tunnels_answered),
             refused: count(&self.refused),
             refused_to: self.refused_to.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             bytes_sent: count(&self.sent),
@@ -93,12 +97,16 @@ impl Counts {
         self.tunnels.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn refusal(&self, authority: &str) {
+    pub(super) fn tunnel_answered(&self) {
+        self.tunnels_answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn refusal(&self, whereto: &str) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         metrics::counter!("proctor_gate_refused_total").increment(1);
         let mut named = self.refused_to.lock().unwrap_or_else(PoisonError::into_inner);
         if named.len() < NAMED_MAX {
-            named.insert(crate::domain::finding::clean_text(authority, NAME_BYTES_MAX));
+            named.insert(crate::domain::finding::clean_text(whereto, NAME_BYTES_MAX));
         }
     }
 

@@ -6,7 +6,7 @@ use regex::Regex;
 use crate::actors::jobs::target::TargetRefused;
 use crate::actors::session::call::{CallContext, CallError};
 use crate::domain::container::ImageName;
-use crate::domain::scope::{Intrusion, Place, Refused};
+use crate::domain::scope::{Bounds, Intrusion, Place, Refused};
 use crate::domain::target::{
     AppSource, AppSpec, AppTarget, Expectation, Load, Login, Phase, Seeds, Target, WebPlan, WebTarget,
 };
@@ -130,6 +130,9 @@ fn plan(web: WebArguments, place: Option<&Place>) -> Result<WebPlan, CallError> 
     }
     for (index, pattern) in web.exclude.iter().enumerate() {
         is_pattern(&format!("web/exclude/{index}"), pattern)?;
+    }
+    if let Some(place) = place {
+        Bounds::new(place, &[], &web.exclude).map_err(|refused| told("web/exclude", &refused))?;
     }
     Ok(WebPlan {
         phase,

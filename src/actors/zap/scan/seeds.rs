@@ -4,7 +4,7 @@ use super::run::Run;
 use crate::actors::egress::{Ask, Limits};
 use crate::actors::zap::client::ZapError;
 use crate::domain::outcome::FailureReason;
-use crate::domain::scope::{Place, Scope};
+use crate::domain::scope::{self, Place, Scope};
 use crate::domain::target::WebPlan;
 use crate::domain::zap::pages::Access;
 use crate::domain::zap::phases::Stage;
@@ -16,16 +16,19 @@ const SEEDS_MAX: usize = 1_000;
 /// Who follows this link is nobody any more.
 const LOGOUT: &str = "(?i).*(log|sign)[-_]?(out|off).*";
 
-/// Everything on the target's own host and port, as regular expressions of Java. Not the bare origin: to ZAP that is a page
+/// Everything in the target's own folder, as regular expressions of Java. Not the bare origin: to ZAP that is a page
 /// of its own, which it would crawl and report beside `/`.
 pub(super) fn include(place: &Place) -> Vec<String> {
     let origin = place.url.origin().ascii_serialization();
-    vec![format!("\\Q{origin}\\E/.*")]
+    let folder = scope::folder(&place.url);
+    vec![format!("\\Q{origin}{folder}\\E.*")]
 }
 
 pub(super) fn exclude(plan: &WebPlan) -> Vec<String> {
     let logout = plan.login.is_some().then(|| LOGOUT.to_owned());
-    plan.exclude.iter().cloned().chain(logout).collect()
+    // To ZAP a pattern is one of a whole URL, to everybody else one that is found in it.
+    let exclude = plan.exclude.iter().map(|pattern| format!(".*(?:{pattern}).*"));
+    exclude.chain(logout).collect()
 }
 
 /// Whether a URL of ZAP's is the target's. Read less strictly than one of a person: an attack may hold anything.
@@ -90,7 +93,7 @@ impl Run<'_> {
 
     /// The URLs of the target's site map, which a crawl may never reach.
     async fn sitemap(&mut self) -> Vec<String> {
-        let fetched = match self.order.site.place.join("/sitemap.xml") {
+        let fetched = match self.order.site.below("/sitemap.xml") {
             Ok(place) => {
                 let fetcher = self.order.site.fetcher(Limits::default()).await;
                 fetcher.fetch(Ask::get(place)).await.map_err(|error| error.to_string())
@@ -123,17 +126,19 @@ mod tests {
     #[test]
     fn a_context_is_the_targets_origin_and_no_neighbour() {
         let place = Place::parse("http://shop.example:5000/a?b").unwrap();
-        assert_eq!(include(&place), ["\\Qhttp://shop.example:5000\\E/.*"]);
+        assert_eq!(include(&place), ["\\Qhttp://shop.example:5000/\\E.*"]);
         let usual = Place::parse("https://shop.example:443/").unwrap();
-        assert_eq!(include(&usual), ["\\Qhttps://shop.example\\E/.*"]);
+        assert_eq!(include(&usual), ["\\Qhttps://shop.example/\\E.*"]);
+        let part = Place::parse("http://shop.example/app/?b").unwrap();
+        assert_eq!(include(&part), ["\\Qhttp://shop.example/app/\\E.*"]);
     }
 
     #[test]
     fn somebody_who_is_logged_in_does_not_log_out() {
-        let plan = WebPlan { exclude: vec![".*/admin.*".into()], ..WebPlan::default() };
-        assert_eq!(exclude(&plan), [".*/admin.*"]);
+        let plan = WebPlan { exclude: vec!["/admin".into()], ..WebPlan::default() };
+        assert_eq!(exclude(&plan), [".*(?:/admin).*"]);
         let login = Login::Header { name: "Authorization".into(), value: "x".into() };
-        assert_eq!(exclude(&WebPlan { login: Some(login), ..plan }), [".*/admin.*", LOGOUT]);
+        assert_eq!(exclude(&WebPlan { login: Some(login), ..plan }), [".*(?:/admin).*", LOGOUT]);
     }
 
     #[test]
