@@ -21,12 +21,12 @@ const ENDS: &[(&str, u32, &str)] = &[
 ];
 
 /// An image with the fake tool in it; gone with the test.
-struct Image {
-    name: String,
+pub struct Image {
+    pub name: String,
 }
 
 impl Image {
-    fn build(folder: &Path) -> Self {
+    pub fn build(folder: &Path) -> Self {
         let mut bytes = [0; 6];
         getrandom::fill(&mut bytes).unwrap();
         let name = format!(
@@ -43,7 +43,7 @@ impl Image {
         Self { name }
     }
 
-    fn manifest(&self, mode: &str, wall_s: u32) -> String {
+    pub fn manifest(&self, mode: &str, wall_s: u32) -> String {
         let here = fake_manifest(mode, wall_s);
         let program = here.lines().find(|line| line.starts_with("program = ")).unwrap();
         here.replace(program, &format!("program = \"/opt/fake-tool\"\nimage = \"{}\"", self.name))
@@ -56,12 +56,13 @@ impl Drop for Image {
     }
 }
 
-/// Containers and networks that carry the daemon's label.
-fn left(world: &World) -> String {
+/// Names of containers and networks that carry the daemon's label.
+fn left(world: &World) -> Vec<String> {
     let id = std::fs::read_to_string(world.config.daemon.data_dir.join("daemon-id")).unwrap();
     let filter = format!("label={}={}", labels::DAEMON, id.trim());
     let containers = docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
-    containers + &docker(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"])
+    let networks = docker(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"]);
+    containers.lines().chain(networks.lines()).map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,23 +85,28 @@ async fn a_tool_in_an_image_ends_as_one_of_this_machine() {
             Some(failure) => assert_eq!(failure.reason, end, "{mode}: {run:#?}"),
         }
     }
-    assert_eq!(left(&world), "", "left in the engine");
+    assert_eq!(left(&world), Vec::<String>::new(), "left in the engine");
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancel_ends_the_container() {
+async fn a_cancel_ends_the_container_of_its_run() {
     let folder = tempfile::tempdir().unwrap();
     let image = Image::build(folder.path());
-    let world =
-        World::with(&[image.manifest("ignore-term", 300)], |config| config.docker.pull = Pull::Never).await;
+    let manifest = image.manifest("ignore-term", 300).replace("network = false", "network = true");
+    let world = World::with(&[manifest], |config| config.docker.pull = Pull::Never).await;
     let target = world.target("app", &[("app.py", "x = 1\n")]);
     let mut client = world.client().await;
     let job = world.submit(&mut client, &target, &[&fake("ignore-term")]).await;
-    until("the container", || left(&world).contains("proctor-tool")).await;
+    until("the container", || left(&world).len() == 2).await;
+    for objects in [&["ps", "-aq"][..], &["network", "ls", "-q"]] {
+        let of_the_job = format!("label={}={job}", labels::JOB);
+        let words = [objects, &["--filter", &of_the_job, "--filter", &format!("label={}", labels::RUN)]];
+        assert_eq!(docker(&words.concat()).lines().count(), 1, "{objects:?} say whose they are");
+    }
     world.cancel(&mut client, &job).await;
     let ended = soon("the end", world.end_of(&mut client, &job)).await;
     assert_eq!(ended.state, "cancelled", "{ended:#?}");
-    assert_eq!(left(&world), "", "left in the engine");
+    assert_eq!(left(&world), Vec::<String>::new(), "left in the engine");
     world.end().await;
 }

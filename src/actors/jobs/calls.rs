@@ -15,6 +15,7 @@ use super::site::Sites;
 use super::task::Task;
 use crate::actors::mailbox::Address;
 use crate::domain::adaptive;
+use crate::domain::container::Owner;
 use crate::domain::deadline::{EndedBy, Remainder};
 use crate::domain::ids::{JobId, RunId};
 use crate::domain::job::RunState;
@@ -55,6 +56,11 @@ impl Progress {
 }
 
 impl Calls {
+    /// For whom containers are made.
+    pub(super) const fn owner(&self) -> Owner {
+        Owner { job: Some(self.of), run: Some(self.progress.run) }
+    }
+
     /// Does the work of a run.
     pub(super) async fn perform(&self, task: &Task) -> Executed {
         match task {
@@ -69,7 +75,7 @@ impl Calls {
         let stages = left.divide(limit, self.workplace.grace);
         self.progress.moved(RunState::Running);
         let call = order.call();
-        let process = execute::run_tool(&call, &self.workplace, stages, self.cancel.clone());
+        let process = execute::run_tool(&call, &self.workplace, stages, self.owner(), self.cancel.clone());
         // A process that hangs in the kernel outlives SIGKILL. Dropped, it is buried in the background.
         let Ok(finished) = timeout_at(self.deadline, process).await else {
             let detail = "the tool was killed and is not gone: it hangs in the kernel";

@@ -50,6 +50,7 @@ pub(super) async fn run(
     image: &str,
     command: Command,
     workplace: &Workplace,
+    owner: Owner,
     cancel: CancellationToken,
 ) -> Result<Ended, Unrun> {
     let refused = |detail: String| Unrun { reason: FailureReason::SpawnFailed, detail };
@@ -67,7 +68,7 @@ pub(super) async fn run(
         writable: vec![work],
         network: call.manifest.network,
         cpu_milli: call.manifest.weights.cpu.max(1).saturating_mul(MILLI_PER_SLOT),
-        owner: Owner::default(),
+        owner,
         command,
     };
     Ok(engine.run_tool(run, cancel).await?)

@@ -15,6 +15,7 @@ use super::snapshot::Snapshot;
 use crate::actors::installer::{Installed, Program};
 use crate::actors::process::{self, Command, How, MemoryLimit, Obstacle, Survey};
 use crate::config::SandboxMode;
+use crate::domain::container::Owner;
 use crate::domain::deadline::Stages;
 use crate::domain::fingerprint::Stamped;
 use crate::domain::outcome::{Coverage, FailureReason, Outcome};
@@ -130,11 +131,12 @@ impl Finished {
     }
 }
 
-/// Runs the tool within its stages. Dropping the future kills it.
+/// Runs the tool within its stages, for `owner`. Dropping the future kills it.
 pub async fn run_tool(
     call: &Call<'_>,
     workplace: &Workplace,
     stages: Stages,
+    owner: Owner,
     cancel: CancellationToken,
 ) -> Finished {
     let manifest = call.manifest;
@@ -150,7 +152,7 @@ pub async fn run_tool(
     };
     let ended = match manifest.image() {
         None => process::run(command, cancel).await,
-        Some(image) => match contain::run(call, image, command, workplace, cancel).await {
+        Some(image) => match contain::run(call, image, command, workplace, owner, cancel).await {
             Ok(ended) => ended,
             Err(Unrun { reason, detail }) => return Finished::not_started(reason, detail, None),
         },

@@ -18,7 +18,6 @@ use crate::actors::egress::{Gate, Traffic};
 use crate::actors::probes;
 use crate::actors::zap::ZapOrder;
 use crate::domain::adaptive;
-use crate::domain::container::Owner;
 use crate::domain::deadline::{Remainder, Stages};
 use crate::domain::fingerprint;
 use crate::domain::job::RunState;
@@ -70,7 +69,7 @@ impl Calls {
         let scan = self.sites.zap.scan(ZapOrder {
             site: site.clone(),
             tool: order.manifest.name.clone(),
-            owner: Owner { job: Some(self.of), run: Some(self.progress.run) },
+            owner: self.owner(),
             deadline,
             cancel: self.cancel.clone(),
             progress,
@@ -109,7 +108,8 @@ impl Calls {
         };
         let target = TargetPlace::Web(Box::new(places));
         let call = order.call(target.clone());
-        let finished = execute::run_tool(&call, &self.workplace, stages, self.cancel.clone()).await;
+        let finished =
+            execute::run_tool(&call, &self.workplace, stages, self.owner(), self.cancel.clone()).await;
         let traffic = match gate {
             Some(gate) => Some(gate.close().await),
             None => None,
