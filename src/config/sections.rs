@@ -165,6 +165,7 @@ pub struct Docker {
     pub pull: Pull,
     #[serde(rename = "pull_s", deserialize_with = "seconds")]
     pub pull_timeout: Duration,
+    pub disk_mib: u64,
 }
 
 /// Whether an image that is not there is fetched.

@@ -1,12 +1,14 @@
 //! Apps under test as values: which containers one consists of, in which order they start, and which of them is looked at.
 //!
-//! Reading order: this file (what a plan is), [`compose`] (plans from compose files), [`words`] (their texts).
+//! Reading order: this file (what a plan is), [`compose`] (plans from compose files), [`words`] (their texts); [`dockerfile`]
+//! says why one could not be built.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::container::{Demand, HealthCheck, ImageName};
 
 pub mod compose;
+pub mod dockerfile;
 pub mod words;
 
 /// Bytes of the name of an app.

@@ -20,6 +20,8 @@ pub enum Ending {
     TimedOut { after: Duration },
     /// It wrote more than its limit and was killed.
     Flooded { bytes: u64 },
+    /// It filled the disk over its limit and was killed.
+    DiskExceeded { limit_mib: u64 },
     /// Somebody asked for it to stop.
     Cancelled,
     /// It never ran.
@@ -226,6 +228,11 @@ fn believe(ending: Ending, report: Result<Report, UnreadableReport>) -> Result<R
         Ending::Flooded { bytes } => {
             let detail = format!("the tool wrote more than {bytes} bytes and was killed");
             return Err(failed(FailureReason::OutputFlood, detail));
+        }
+        Ending::DiskExceeded { limit_mib } => {
+            let detail = format!("the tool wrote more than {limit_mib} MiB to its directory and was killed");
+            let advice = Some("give it more (`docker.disk_mib`), or name a smaller target".to_owned());
+            return Err(NoStatement::Failed { reason: FailureReason::DiskLimit, detail, advice });
         }
         Ending::Cancelled => return Err(NoStatement::Cancelled),
         Ending::NotStarted { reason, detail, advice } => {

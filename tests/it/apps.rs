@@ -294,6 +294,16 @@ async fn a_build_that_fails_shows_its_last_lines() {
         Err(AppError::Build { tail, .. }) => assert!(tail.contains("so far"), "{tail}"),
         other => panic!("{other:?}"),
     }
+    let modern = world.directory("modern", "RUN --mount=type=cache,target=/cache true");
+    match world.lease(&modern).await {
+        Err(AppError::Build { why, .. }) => {
+            assert!(
+                why.contains("line 4 of Dockerfile has `RUN --mount`") && why.contains("docker build -t"),
+                "{why}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
     let missing = AppSpec {
         source: AppSource::Image { image: "127.0.0.1:1/nothing:1".into() },
         port: Some(80),

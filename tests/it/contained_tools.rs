@@ -18,6 +18,7 @@ const ENDS: &[(&str, u32, &str)] = &[
     ("garbage", 60, "unreadable_report"),
     ("fail 77", 60, "unexpected_exit"),
     ("die SEGV", 60, "signalled"),
+    ("fill", 60, "disk_limit"),
 ];
 
 /// An image with the fake tool in it; gone with the test.
@@ -36,7 +37,7 @@ impl Image {
         let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bin/fake-tool");
         std::fs::copy(tool, folder.join("fake-tool")).unwrap();
         let dockerfile = format!(
-            "FROM {BASE}\nCOPY --chown=0:0 fake-tool /opt/fake-tool\nUSER 65534\nENTRYPOINT [\"/bin/false\"]\n"
+            "FROM {BASE}\nCOPY --chown=0:0 fake-tool /opt/fake-tool\nUSER 65534\nVOLUME /data\nENTRYPOINT [\"/bin/false\"]\n"
         );
         std::fs::write(folder.join("Dockerfile"), dockerfile).unwrap();
         docker(&["build", "--quiet", "--tag", &name, folder.to_str().unwrap()]);
@@ -72,7 +73,11 @@ async fn a_tool_in_an_image_ends_as_one_of_this_machine() {
     let mut manifests: Vec<String> =
         ENDS.iter().map(|(mode, wall_s, _)| image.manifest(mode, *wall_s)).collect();
     manifests.push(image.manifest("nowhere", 60).replace(&image.name, "proctor-test/nowhere:1"));
-    let world = World::with(&manifests, |config| config.docker.pull = Pull::Never).await;
+    let world = World::with(&manifests, |config| {
+        config.docker.pull = Pull::Never;
+        config.docker.disk_mib = 8;
+    })
+    .await;
     let target = world.target("app", &[("app.py", "x = 1\n")]);
     let names: Vec<String> = ENDS.iter().map(|(mode, ..)| fake(mode)).chain([fake("nowhere")]).collect();
     let tools: Vec<&str> = names.iter().map(String::as_str).collect();

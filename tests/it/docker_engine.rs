@@ -1,117 +1,34 @@
 //! The promise: an engine that is not there, goes away, hangs or tears its streams costs nobody more than its own containers, is
 //! told with what to do, and is used again when it is back.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use proctor::actors::docker::{EngineError, EngineState};
+use nix::sys::signal::Signal;
+use proctor::actors::docker::{EngineError, EngineState, Places};
 use proctor::domain::container::state::Exit;
 use proctor::domain::container::{ContainerState, Identity};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::docker_world::{World, docker, reborn, seen, shell, soon, stranger};
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an engine of the test's own, and this very binary, to be killed"
-)]
-fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    Command::new(program)
-}
-
-/// A Docker engine of the test's own: nobody else's is disturbed when it is killed.
-struct OwnEngine {
-    folder: tempfile::TempDir,
-    running: Option<Child>,
-}
-
-impl OwnEngine {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), running: None }
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn host(&self) -> String {
-        format!("unix://{}", self.at("docker.sock").display())
-    }
-
-    fn start(&mut self) {
-        let log = File::options().append(true).create(true).open(self.at("log")).unwrap();
-        let path = |flag: &str, name: &str| format!("--{flag}={}", self.at(name).display());
-        let child = command("dockerd")
-            .args([path("data-root", "data"), path("exec-root", "exec"), path("pidfile", "pid")])
-            .arg(format!("--host={}", self.host()))
-            // It must not touch the machine's network or the rules of the other engine's.
-            .args(["--bridge=none", "--iptables=false", "--ip-forward=false", "--storage-driver=vfs"])
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .expect("dockerd is installed: tests/images/engine");
-        self.running = Some(child);
-    }
-
-    fn signal(&mut self, signal: Signal) {
-        if let Some(mut child) = self.running.take() {
-            kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
-            child.wait().unwrap();
-        }
-        // Killed, it leaves the numbers of its processes, and the next one waits for them. Its own child is killed with it,
-        // but where the first process of the machine reaps nobody, it looks alive for ever.
-        for name in ["pid", "exec/containerd/containerd.pid"] {
-            drop(std::fs::remove_file(self.at(name)));
-        }
-    }
-
-    /// An image with nothing in it but a program that waits.
-    fn image(&self) {
-        let root = self.at("image");
-        std::fs::create_dir_all(&root).unwrap();
-        let source = self.at("wait.c");
-        std::fs::write(&source, "#include <unistd.h>\nint main(void) { for (;;) pause(); }\n").unwrap();
-        let line = format!(
-            "cc -static -o {root}/wait {source} && tar -C {root} -c wait | docker -H {host} import - tiny:latest",
-            root = root.display(),
-            source = source.display(),
-            host = self.host(),
-        );
-        let made = command("sh").args(["-c", &line]).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-}
-
-impl Drop for OwnEngine {
-    #[expect(clippy::print_stderr, reason = "what the engine said, beside what failed")]
-    fn drop(&mut self) {
-        self.signal(Signal::SIGTERM);
-        if std::thread::panicking() {
-            eprintln!("the engine's log:\n{}", std::fs::read_to_string(self.at("log")).unwrap_or_default());
-        }
-    }
-}
+use super::docker_world::{World, docker, reborn, seen, shell, soon, stranger, until};
+use super::engine_world::{OwnEngine, command, tiny};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_may_come_late_be_killed_and_come_back() {
-    let mut own = OwnEngine::new();
-    let world = World::of(stranger(), Some(&own.host())).await;
+    let mut own = OwnEngine::docker();
+    let world = World::of(stranger(), Some(own.host())).await;
     let missing = soon("the answer", world.docker.engine()).await.unwrap_err();
     assert!(missing.why.contains("docker.sock") && missing.advice.contains("start Docker"), "{missing}");
 
     own.start();
     let engine = world.wait_ready().await;
-    own.image();
-    let mut spec = shell("");
-    (spec.image, spec.command) = ("tiny".parse().unwrap(), Some(vec!["/wait".to_owned()]));
+    own.import();
+    let spec = tiny(&["wait"]);
     let container = engine.start(&spec).await.unwrap();
     assert_eq!(world.left(), [container.name()]);
 
@@ -130,6 +47,65 @@ async fn an_engine_may_come_late_be_killed_and_come_back() {
     let next = world.wait_ready().await.start(&spec).await.unwrap();
     seen(next.state(), "its start", |state| matches!(state, ContainerState::Running(_))).await;
     drop((container, next));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_on_a_port_is_as_good_as_one_on_a_socket() {
+    let mut own = OwnEngine::docker_on_tcp();
+    let world = World::of(stranger(), Some(own.host())).await;
+    let missing = soon("the answer", world.docker.engine()).await.unwrap_err();
+    assert!(missing.why.contains(own.host()) && missing.advice.contains("start it"), "{missing}");
+    own.start();
+    let engine = world.wait_ready().await;
+    own.import();
+    let container = engine.start(&tiny(&["exit", "3"])).await.unwrap();
+    let end = soon("its end", container.ended()).await;
+    assert_eq!(end, ContainerState::Exited(Exit { code: 3, oom_killed: false }));
+    drop(container);
+    until("the removal", || world.left().is_empty()).await;
+    world.close().await;
+}
+
+/// Answers as a port does that speaks TLS, to who does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_tls_is_told_what_to_do() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("tcp://{}", port.local_addr().unwrap());
+    let answering = async {
+        loop {
+            let (mut client, _) = port.accept().await.unwrap();
+            drop(client.read(&mut [0; 4096]).await);
+            let said = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+            drop(client.write_all(said.as_bytes()).await);
+        }
+    };
+    let asking = async {
+        let world = World::of(stranger(), Some(&host)).await;
+        let refused = soon("the answer", world.docker.engine()).await.unwrap_err();
+        assert!(
+            refused.advice.contains("without TLS") && refused.advice.contains("docker.host"),
+            "{refused}"
+        );
+        world.abandon();
+    };
+    tokio::select! {
+        () = answering => {}
+        () = asking => {}
+    }
+}
+
+/// Of several sockets the first that answers is taken: one that nobody listens on is no engine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_was_left_behind_hides_no_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = folder.path().join("left.sock");
+    drop(UnixListener::bind(&left).unwrap());
+    let proxy = Proxy::open(Way::Open);
+    let hosts = vec![format!("unix://{}", left.display()), proxy.host()];
+    let places = Places { hosts, chosen_by: "a test", tls: None };
+    let world = World::at(stranger(), places, None).await;
+    assert_eq!(world.wait_ready().await.info().host, proxy.host());
     world.close().await;
 }
 
@@ -290,6 +266,6 @@ async fn a_daemon_that_is_killed_leaves_nothing_for_long() {
     let next = World::of(reborn(identity), None).await;
     assert_eq!(next.left().len(), 1, "the dead one could not clear up");
     next.wait_ready().await;
-    super::docker_world::until("the sweep", || next.left().is_empty()).await;
+    until("the sweep", || next.left().is_empty()).await;
     tokio::time::timeout(Duration::from_secs(60), next.close()).await.unwrap();
 }

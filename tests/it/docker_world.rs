@@ -85,17 +85,21 @@ impl World {
 
     /// A daemon on the engine at `host`; `None`: on the common one.
     pub async fn of(identity: Identity, host: Option<&str>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let docker = Docker::default();
-        let configured = host.unwrap_or_default();
         let said =
             ["DOCKER_HOST"].into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+        Self::at(identity, Places::of(host.unwrap_or_default(), &said.collect(), 0), host).await
+    }
+
+    /// A daemon on the first of these engines that answers; the client of the test asks the one at `host`.
+    pub async fn at(identity: Identity, places: Places, host: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let docker = Docker::default();
         let allowed = folder.path().canonicalize().unwrap();
         let arguments = DockerArguments {
             door: docker.clone(),
             identity,
             policy: Policy { readable: vec![allowed], writable: vec![] },
-            places: Places::of(configured, &said.collect(), 0),
+            places,
             journal: Journal::default(),
         };
         let child = ChildSpec::server_in::<DockerServer>("docker", docker.slot(), move || arguments.clone());
@@ -123,12 +127,13 @@ impl World {
         docker_at(self.host.as_deref(), words)
     }
 
-    /// Names of containers and networks that carry this daemon's label.
+    /// Names of containers, networks and volumes that carry this daemon's label.
     pub fn left(&self) -> Vec<String> {
         let filter = format!("label={}={}", labels::DAEMON, self.identity.daemon);
         let containers = self.ask(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
         let networks = self.ask(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"]);
-        containers.lines().chain(networks.lines()).map(str::to_owned).collect()
+        let volumes = self.ask(&["volume", "ls", "-q", "--filter", &filter]);
+        containers.lines().chain(networks.lines()).chain(volumes.lines()).map(str::to_owned).collect()
     }
 
     /// Kills the actor; its supervisor starts another.

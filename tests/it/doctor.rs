@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::cli::Home;
 
 /// Its exit code, and its answer.
-fn doctor(settings: &[&str]) -> (i32, Value) {
+pub fn doctor(settings: &[&str]) -> (i32, Value) {
     let settings = settings.iter().flat_map(|setting| ["--set", setting]);
     let arguments: Vec<&str> = ["doctor", "--format", "json"].into_iter().chain(settings).collect();
     let ended = Home::new().run(&arguments);
@@ -14,7 +14,7 @@ fn doctor(settings: &[&str]) -> (i32, Value) {
     (ended.code.unwrap(), answer.unwrap_or_else(|error| panic!("{error}: {}", ended.stderr)))
 }
 
-fn check<'a>(answer: &'a Value, subject: &str) -> &'a Value {
+pub fn check<'a>(answer: &'a Value, subject: &str) -> &'a Value {
     let checks = answer["checks"].as_array().unwrap();
     checks
         .iter()

@@ -127,6 +127,7 @@ async fn start(
     progress: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<Started, AppError> {
     let engine = workshop.docker.engine().await?;
+    engine.reaches_containers().map_err(|error| AppError::of_engine("app", error))?;
     let (wanted, roots) = (spec.clone(), workshop.roots.clone());
     let reading = tokio::task::spawn_blocking(move || plan::read(&wanted, &roots)).await;
     let planned = reading.map_err(|panic| AppError::NotNow(panic.to_string()))??;

@@ -80,7 +80,8 @@ async fn ask(
             return Err(AppError::Unhealthy { service: question.entry.to_owned(), tail });
         }
         ContainerState::Running(Health::Starting) => {
-            return Ok(Some("its own health check has not said yet that it is well".to_owned()));
+            let why = "its own health check has not said yet that it is well (Podman asks it on machines with systemd only)";
+            return Ok(Some(why.to_owned()));
         }
         ContainerState::Paused => return Ok(Some("its container is paused".to_owned())),
         _ => {}

@@ -1,5 +1,7 @@
 //! The containers of an app, on one network of their own, started in order.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub struct Services {
 #[derive(Debug)]
 pub(super) struct Service {
     pub name: String,
+    /// By which the others know it.
+    names: Vec<String>,
     pub container: Container,
 }
 
@@ -70,12 +74,22 @@ impl Services {
                 this.wait_for(stage, after).await?;
             }
             progress(&format!("starting {}", plan.name));
-            let spec = stage.spec(plan, made, this._network.name())?;
+            let spec = ContainerSpec { hosts: this.hosts(), ..stage.spec(plan, made, this._network.name())? };
             let container = stage.engine.start(&spec).await;
             let container = container.map_err(|error| AppError::of_engine(&plan.name, error))?;
-            this.running.push(Service { name: plan.name.clone(), container });
+            let mut names = vec![plan.name.clone()];
+            names.extend(plan.aliases.iter().cloned());
+            this.running.push(Service { name: plan.name.clone(), names, container });
         }
         Ok(Arc::new(this))
+    }
+
+    /// Where those are that run. Not every engine's resolver tells it to a container whose network leads nowhere.
+    fn hosts(&self) -> BTreeMap<String, IpAddr> {
+        let known = self.running.iter().filter_map(|service| Some((service, service.container.address()?)));
+        known
+            .flat_map(|(service, address)| service.names.iter().map(move |name| (name.clone(), address)))
+            .collect()
     }
 
     async fn wait_for(&self, stage: &Stage<'_>, after: &After) -> Result<(), AppError> {
@@ -133,7 +147,7 @@ impl Services {
     /// The end of what each printed.
     pub(super) async fn log_tail(&self) -> String {
         let mut text = String::new();
-        for Service { name, container } in &self.running {
+        for Service { name, container, .. } in &self.running {
             let tail = container.log_tail().await.unwrap_or_default();
             if self.running.len() > 1 {
                 text.push_str(&format!("== {name}\n"));

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum,
-    HostConfigLogConfig, Mount as EngineMount, MountTmpfsOptions, MountType, NetworkingConfig, RestartPolicy,
-    RestartPolicyNameEnum,
+    HostConfigLogConfig, Mount as EngineMount, MountTmpfsOptions, MountType, MountVolumeOptions,
+    NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 
 use crate::domain::container::{ContainerSpec, HealthCheck, Identity, Mount};
@@ -23,6 +23,7 @@ const NANO_CPUS_PER_MILLI: i64 = 1_000_000;
 
 /// What the engine is asked to create. `is_closed`: the network has no way out.
 pub(super) fn create(spec: &ContainerSpec, identity: Identity, is_closed: bool) -> ContainerCreateBody {
+    let labels: HashMap<String, String> = identity.labels(spec.owner, &spec.word).into_iter().collect();
     ContainerCreateBody {
         image: Some(spec.image.to_string()),
         entrypoint: spec.entrypoint.clone(),
@@ -30,12 +31,12 @@ pub(super) fn create(spec: &ContainerSpec, identity: Identity, is_closed: bool) 
         env: Some(spec.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
         user: spec.user.clone(),
         working_dir: spec.workdir.clone(),
-        labels: Some(identity.labels(spec.owner, &spec.word).into_iter().collect()),
+        labels: Some(labels.clone()),
         healthcheck: spec.healthcheck.as_ref().map(health),
         attach_stdin: Some(false),
         open_stdin: Some(false),
         tty: Some(false),
-        host_config: Some(host(spec, is_closed)),
+        host_config: Some(host(spec, &labels, is_closed)),
         networking_config: spec.network.as_ref().map(|attachment| {
             let endpoint =
                 EndpointSettings { aliases: Some(attachment.aliases.clone()), ..EndpointSettings::default() };
@@ -47,7 +48,7 @@ pub(super) fn create(spec: &ContainerSpec, identity: Identity, is_closed: bool) 
     }
 }
 
-fn host(spec: &ContainerSpec, is_closed: bool) -> HostConfig {
+fn host(spec: &ContainerSpec, labels: &HashMap<String, String>, is_closed: bool) -> HostConfig {
     let memory = i64::try_from(spec.limits.memory_bytes).unwrap_or(i64::MAX);
     let network = spec.network.as_ref().map_or("none", |attachment| attachment.network.as_str());
     HostConfig {
@@ -68,7 +69,7 @@ fn host(spec: &ContainerSpec, is_closed: bool) -> HostConfig {
         memory_swap: Some(memory),
         nano_cpus: Some(i64::from(spec.limits.cpu_milli) * NANO_CPUS_PER_MILLI),
         pids_limit: Some(i64::from(spec.limits.pids)),
-        mounts: Some(spec.mounts.iter().map(mount).collect()),
+        mounts: Some(spec.mounts.iter().map(|one| mount(one, labels)).collect()),
         // The daemon decides what is started again.
         restart_policy: Some(RestartPolicy {
             name: Some(RestartPolicyNameEnum::NO),
@@ -87,7 +88,7 @@ fn host(spec: &ContainerSpec, is_closed: bool) -> HostConfig {
     }
 }
 
-fn mount(mount: &Mount) -> EngineMount {
+fn mount(mount: &Mount, labels: &HashMap<String, String>) -> EngineMount {
     match mount {
         Mount::Bind { source, target, writable } => EngineMount {
             typ: Some(MountType::BIND),
@@ -109,6 +110,10 @@ fn mount(mount: &Mount) -> EngineMount {
         Mount::Volume { target } => EngineMount {
             typ: Some(MountType::VOLUME),
             target: Some(target.clone()),
+            volume_options: Some(MountVolumeOptions {
+                labels: Some(labels.clone()),
+                ..MountVolumeOptions::default()
+            }),
             ..EngineMount::default()
         },
     }

@@ -4,7 +4,7 @@
 //! walls and the limits given here. The engine ends it when the request is dropped.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::query_parameters::{BuildImageOptions, BuildImageOptionsBuilder};
@@ -15,12 +15,15 @@ use super::context::{BuildContext, ContextLimits};
 use super::engine::Engine;
 use super::error::{EngineError, deepest};
 use super::image::{Image, Progress};
+use crate::domain::app::dockerfile::{Foreign, for_buildkit};
 use crate::domain::container::{ContainerLimits, ImageName, Owner};
 
 /// Lines of the end of a build that are kept.
 const TAIL_LINES: usize = 40;
 /// Bytes of one line that are kept.
 const LINE_BYTES_MAX: usize = 500;
+/// A Dockerfile that is longer is not looked through for what it failed of.
+const DOCKERFILE_BYTES_MAX: u64 = 1 << 20;
 /// What the engine divides processor time by, in microseconds: its default.
 const CPU_PERIOD_US: i32 = 100_000;
 
@@ -63,11 +66,27 @@ impl Engine {
         let failed = |why: String| EngineError::BuildFailed { why, tail: tail.text() };
         match built {
             Ok(Ok(())) => {}
-            Ok(Err(why)) => return Err(failed(why)),
+            Ok(Err(why)) => return Err(failed(self.explained(spec, why).await)),
             Err(_elapsed) => return Err(failed(format!("it took more than {} s", patience.as_secs()))),
         }
         let image = self.find_image(&spec.tag).await?;
         image.ok_or_else(|| failed("the engine ended the build without an image".to_owned()))
+    }
+
+    /// Why a build failed, with what can be done where the Dockerfile is not for the builder that was asked. Podman's takes all of it.
+    async fn explained(&self, spec: &BuildSpec, why: String) -> String {
+        let path = spec.directory.join(&spec.dockerfile);
+        let text = tokio::task::spawn_blocking(move || dockerfile_text(&path)).await.ok().flatten();
+        let foreign = text.filter(|_| self.info().product == "Docker").and_then(|text| for_buildkit(&text));
+        match foreign {
+            Some(Foreign { line, what }) => format!(
+                "line {line} of {} has `{what}`, which only BuildKit understands, and the engine's classic builder is asked: \
+                 `docker build -t NAME {}` and name that image as the app, or write the line without it (the engine said: {why})",
+                spec.dockerfile,
+                spec.directory.display(),
+            ),
+            None => why,
+        }
     }
 
     async fn run_build(
@@ -88,13 +107,20 @@ impl Engine {
             for line in step.stream.iter().chain(&step.status).flat_map(|text| text.lines()) {
                 tail.push(line);
                 // The rest is the engine's own book-keeping, and what the commands print.
-                if line.starts_with("Step ") {
+                if line.starts_with("Step ") || line.starts_with("STEP ") {
                     progress(line);
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Of a file that is one, and no longer than people write them.
+fn dockerfile_text(path: &Path) -> Option<String> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    let is_plain = metadata.is_file() && metadata.len() <= DOCKERFILE_BYTES_MAX;
+    is_plain.then(|| std::fs::read_to_string(path).ok()).flatten()
 }
 
 fn options(spec: &BuildSpec, labels: &HashMap<String, String>) -> BuildImageOptions {

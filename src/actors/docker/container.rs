@@ -111,8 +111,8 @@ impl Engine {
         Ok(network.internal.unwrap_or_default())
     }
 
-    async fn inspect(&self, id: &str) -> Result<ContainerInspectResponse, EngineError> {
-        self.ask("look at a container", QUICK, self.client().inspect_container(id, None)).await
+    pub(super) async fn inspect(&self, id: &str) -> Result<ContainerInspectResponse, EngineError> {
+        self.look_at("look at a container", QUICK, || self.client().inspect_container(id, None)).await
     }
 }
 
@@ -219,8 +219,8 @@ impl Container {
     /// every second.
     pub async fn disk_bytes(&self) -> Result<u64, EngineError> {
         let options = InspectContainerOptionsBuilder::default().size(true).build();
-        let looked = self.engine.client().inspect_container(&self.id, Some(options));
-        let seen = self.engine.ask("measure a container", SLOW, looked).await?;
+        let looked = || self.engine.client().inspect_container(&self.id, Some(options.clone()));
+        let seen = self.engine.look_at("measure a container", SLOW, looked).await?;
         Ok(seen.size_rw.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
     }
 

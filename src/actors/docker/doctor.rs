@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
+use bollard::models::{SystemInfo, SystemInfoCgroupVersionEnum};
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use super::door::Docker;
-use super::engine::{Engine, House, QUICK};
+use super::engine::{Engine, House, QUICK, ROOTLESS};
 use super::link;
 use super::places::Places;
 use crate::actors::installer::doctor::{Check, Kind, State};
@@ -26,7 +27,9 @@ pub async fn examine(config: &config::Docker, images: &[(&str, &str)]) -> Vec<Ch
         Err(lack) => return vec![check("engine", State::Failed, lack.why).advise(lack.advice)],
     };
     let mut checks = vec![reachable(&engine), version(&engine), runc(&engine)];
-    checks.extend(disk(&engine).await);
+    let info = engine.ask("ask for the engine's settings", QUICK, engine.client().info()).await;
+    checks.extend(info.as_ref().ok().and_then(|info| disk(&engine, info)));
+    checks.extend(info.as_ref().ok().and_then(|info| limits(&engine, info)));
     for (image, purpose) in images {
         checks.push(present(&engine, image, purpose, config.pull).await);
     }
@@ -53,7 +56,7 @@ fn reachable(engine: &Engine) -> Check {
             "it is reached over a network: the addresses of its containers must be reachable from here, and nobody else \
              should reach its port",
         ),
-        (true, true) => check("engine", State::Ok, format!("{detail}, rootless")),
+        (true, true) => check("engine", State::Note, format!("{detail}, rootless")).advise(ROOTLESS),
         (false, true) => {
             let note = "whoever may use its socket is root on this machine; a rootless engine limits that";
             check("engine", State::Ok, format!("{detail} ({note})"))
@@ -90,10 +93,9 @@ fn standing_of(subject: &str, version: &str, standing: Standing) -> Check {
 }
 
 /// Of the engine's data directory, if it lies on this machine and may be looked at.
-async fn disk(engine: &Engine) -> Option<Check> {
-    let info = engine.ask("ask for the data directory", QUICK, engine.client().info()).await.ok()?;
-    let root = info.docker_root_dir.filter(|_| engine.info().host.starts_with("unix://"))?;
-    let disk = nix::sys::statvfs::statvfs(root.as_str()).ok()?;
+fn disk(engine: &Engine, info: &SystemInfo) -> Option<Check> {
+    let root = info.docker_root_dir.as_deref().filter(|_| engine.info().host.starts_with("unix://"))?;
+    let disk = nix::sys::statvfs::statvfs(root).ok()?;
     let free = disk.blocks_available().saturating_mul(disk.fragment_size());
     let detail = format!("{} free for {root}", human_bytes(free));
     if free >= DISK_FREE_MIN {
@@ -104,6 +106,16 @@ async fn disk(engine: &Engine) -> Option<Check> {
         human_bytes(DISK_FREE_MIN)
     );
     Some(check("engine disk", State::Note, detail).advise(advice))
+}
+
+/// Without version 2 of control groups nobody but root can hold a container to what it may use.
+fn limits(engine: &Engine, info: &SystemInfo) -> Option<Check> {
+    let is_one = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1);
+    let detail = "a rootless engine with version 1 of control groups ignores limits of memory, processor and processes";
+    (engine.info().rootless && is_one).then(|| {
+        check("engine limits", State::Note, detail)
+            .advise("boot the machine with version 2 of control groups")
+    })
 }
 
 async fn present(engine: &Engine, image: &str, purpose: &str, pull: config::Pull) -> Check {
@@ -136,8 +148,8 @@ async fn present(engine: &Engine, image: &str, purpose: &str, pull: config::Pull
 async fn others(engine: &Engine) -> Option<Check> {
     let filters = HashMap::from([("label".to_owned(), vec![labels::PROCTOR.to_owned()])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let listed =
-        engine.ask("list containers", QUICK, engine.client().list_containers(Some(options))).await.ok()?;
+    let list = || engine.client().list_containers(Some(options.clone()));
+    let listed = engine.look_at("list containers", QUICK, list).await.ok()?;
     if listed.is_empty() {
         return None;
     }

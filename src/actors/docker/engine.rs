@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::error::EngineError;
+use super::error::{EngineError, Unavailable};
 use super::held::{Held, Hold, Thing};
 use super::server::DockerMessage;
 use crate::actors::mailbox::Slot;
@@ -20,6 +20,11 @@ use crate::domain::container::{ContainerState, Identity, Policy};
 pub(super) const QUICK: Duration = Duration::from_secs(20);
 /// Making or removing something: file systems, networks and name spaces take longer than words.
 pub(super) const SLOW: Duration = Duration::from_secs(60);
+/// What to do about an engine whose networks are its own.
+pub(super) const ROOTLESS: &str = "apps and ZAP need an engine that runs as root of this machine (docker.host); tools in images work with this one";
+/// How long an answer that the client does not understand may be one of a moment, and when it is asked for again.
+const MOMENT: Duration = Duration::from_secs(5);
+const MOMENT_PAUSE: Duration = Duration::from_millis(100);
 /// Random bytes in the name of an object: two of them never meet.
 const NAME_BYTES: usize = 6;
 
@@ -80,6 +85,16 @@ impl Engine {
         &self.inner.info
     }
 
+    /// Whether this machine has a way to the addresses of its containers.
+    pub fn reaches_containers(&self) -> Result<(), EngineError> {
+        let EngineInfo { rootless, host, .. } = self.info();
+        if !rootless {
+            return Ok(());
+        }
+        let why = format!("{host} is rootless: this machine has no way to the addresses of its containers");
+        Err(Unavailable::new(why, ROOTLESS).into())
+    }
+
     pub fn identity(&self) -> Identity {
         self.inner.identity
     }
@@ -118,5 +133,25 @@ impl Engine {
             Ok(Err(error)) => Err(EngineError::of(what, error)),
             Err(_elapsed) => Err(EngineError::TimedOut { what: what.to_owned(), after: patience }),
         }
+    }
+
+    /// Asks how containers are. Between two states of Docker's Podman has more (`stopped`, `initialized`), and the client takes no
+    /// answer that names one: such a moment is waited for.
+    pub(super) async fn look_at<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        what: &str,
+        patience: Duration,
+        request: impl Fn() -> F,
+    ) -> Result<T, EngineError> {
+        let began = Instant::now();
+        let asking = async {
+            loop {
+                match request().await {
+                    Err(Error::JsonDataError { .. }) if began.elapsed() < MOMENT => sleep(MOMENT_PAUSE).await,
+                    answer => return answer,
+                }
+            }
+        };
+        self.ask(what, patience, asking).await
     }
 }

@@ -18,12 +18,14 @@ use crate::domain::container::{ContainerState, Happening};
 pub enum Thing {
     Container(String),
     Network(String),
+    /// Held by its container, and gone with it: nobody has a guard for one.
+    Volume(String),
 }
 
 impl Thing {
     pub fn name(&self) -> &str {
         match self {
-            Self::Container(name) | Self::Network(name) => name,
+            Self::Container(name) | Self::Network(name) | Self::Volume(name) => name,
         }
     }
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Thing {
         match self {
             Self::Container(name) => write!(f, "the container {name}"),
             Self::Network(name) => write!(f, "the network {name}"),
+            Self::Volume(name) => write!(f, "the volume {name}"),
         }
     }
 }

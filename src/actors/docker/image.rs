@@ -48,6 +48,8 @@ pub struct Image {
     pub user: String,
     /// TCP ports that it says it listens on, in ascending order.
     pub ports: Vec<u16>,
+    /// Directories that the engine makes volumes of, absolute.
+    pub volumes: Vec<String>,
     /// Whether it brings a health check.
     pub has_healthcheck: bool,
 }
@@ -70,6 +72,7 @@ impl Image {
             bytes: seen.size.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
             user: config.user.unwrap_or_default(),
             ports,
+            volumes: config.volumes.unwrap_or_default(),
             has_healthcheck: check.first().is_some_and(|word| word != "NONE"),
         }
     }

@@ -21,7 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use super::engine::{Engine, EngineInfo, House};
 use super::error::{Unavailable, deepest};
 use super::events::{Seen, Told};
-use super::places::Places;
+use super::places::{self, Places};
 use crate::domain::container::Happening;
 use crate::domain::container::floor::{self, Standing};
 
@@ -46,28 +46,67 @@ const LAST_LOOK: Duration = Duration::from_secs(3);
 /// Containers whose lack of memory is remembered until their end is heard of.
 const SHORT_OF_MEMORY_MAX: usize = 256;
 
-/// Finds an engine and shakes hands.
+/// What somebody is told who wants TLS.
+const NO_TLS: &str = "unix:///path and tcp://address:port are spoken, without TLS or ssh: forward the engine's socket to this machine \
+     (`ssh -L /path/docker.sock:/var/run/docker.sock HOST`) and name that (docker.host = \"unix:///path/docker.sock\")";
+const REFUSED: io::ErrorKind = io::ErrorKind::ConnectionRefused;
+const NOT_FOUND: io::ErrorKind = io::ErrorKind::NotFound;
+const DENIED: io::ErrorKind = io::ErrorKind::PermissionDenied;
+
+/// Why one place gave no engine.
+struct Miss {
+    unavailable: Unavailable,
+    /// Nobody listens there, or not to us: another place may be meant.
+    is_closed: bool,
+}
+
+impl From<Unavailable> for Miss {
+    fn from(unavailable: Unavailable) -> Self {
+        Self { unavailable, is_closed: false }
+    }
+}
+
+/// Finds an engine and shakes hands. A socket that somebody left behind does not hide the engine behind the next.
 pub(super) async fn connect(places: &Places, house: House) -> Result<Engine, Unavailable> {
-    let Some(host) = places.present() else {
+    let mut first = None;
+    for host in places.present() {
+        match greet(host, places, house.clone()).await {
+            Ok(engine) => return Ok(engine),
+            Err(Miss { unavailable, is_closed: false }) => return Err(unavailable),
+            Err(Miss { unavailable, .. }) => drop(first.get_or_insert(unavailable)),
+        }
+    }
+    Err(first.unwrap_or_else(|| {
         let why = format!("no engine's socket is there, of {} ({})", places.listed(), places.chosen_by);
-        return Err(Unavailable::new(why, "start Docker or Podman, or say where it is (docker.host)"));
+        Unavailable::new(why, "start Docker or Podman, or say where it is (docker.host)")
+    }))
+}
+
+async fn greet(host: &str, places: &Places, house: House) -> Result<Engine, Miss> {
+    if let Some(variable) = places.tls {
+        let why = format!("{host} ({}) is to be asked over TLS ({variable})", places.chosen_by);
+        return Err(Unavailable::new(why, NO_TLS).into());
+    }
+    let failed = |error: Error| Miss {
+        is_closed: matches!(kind(&error), Some(REFUSED | NOT_FOUND | DENIED)),
+        unavailable: unanswered(host, places, &error),
     };
-    let failed = |error: Error| unanswered(host, places, &error);
     let slow = |_| {
         let why = format!("{host} ({}) did not answer within {} s", places.chosen_by, LOOK.as_secs());
-        Unavailable::new(why, "look at the engine's own log; proctor tries again by itself")
+        Miss::from(Unavailable::new(why, "look at the engine's own log; proctor tries again by itself"))
     };
     let client = open(host).map_err(failed)?;
     let client = timeout(LOOK, client.negotiate_version()).await.map_err(slow)?.map_err(failed)?;
     let api = client.client_version().to_string();
     if let Standing::Below(floor) = floor::api(&api) {
         let why = format!("{host} ({}) speaks API {api}, and {floor} is needed", places.chosen_by);
-        return Err(Unavailable::new(why, "update the engine: Docker 20.10 or later, Podman 3 or later"));
+        let advice = "update the engine: Docker 20.10 or later, Podman 3 or later";
+        return Err(Unavailable::new(why, advice).into());
     }
     let version = timeout(LOOK, client.version()).await.map_err(slow)?.map_err(failed)?;
     let system = timeout(LOOK, client.info()).await.map_err(slow)?.map_err(failed)?;
     let options = system.security_options.unwrap_or_default();
-    let rootless = options.iter().any(|option| option == "name=rootless");
+    let rootless = options.iter().any(|option| option == "name=rootless") || places::is_somebodys(host);
     let info = EngineInfo { rootless, api, ..described(host, version) };
     Ok(Engine::new(client, info, house))
 }
@@ -85,15 +124,15 @@ fn open(host: &str) -> Result<bollard::Docker, Error> {
 fn unanswered(host: &str, places: &Places, error: &Error) -> Unavailable {
     let why = format!("{host} ({}): {}", places.chosen_by, deepest(error));
     let advice = match (error, kind(error)) {
-        (Error::UnsupportedURISchemeError { .. }, _) => {
-            "unix:///path and tcp://address:port are spoken; for TLS or ssh forward a socket to this machine"
+        (Error::UnsupportedURISchemeError { .. }, _) => NO_TLS,
+        // What a port that speaks TLS says to who does not.
+        (Error::DockerResponseServerError { status_code: 400, message }, _) if message.contains("HTTPS") => {
+            NO_TLS
         }
-        (_, Some(io::ErrorKind::PermissionDenied)) => {
+        (_, Some(DENIED)) => {
             "whoever may use this socket is root; let proctor's user use it (group `docker`), or run a rootless engine"
         }
-        (_, Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)) => {
-            "the engine is not running: start it"
-        }
+        (_, Some(REFUSED | NOT_FOUND)) => "the engine is not running: start it",
         _ => "look at the engine's own log; proctor tries again by itself",
     };
     Unavailable::new(why, advice)

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`door`] (what others hold), [`engine`] (what can be asked), [`container`] and [`network`] (guards: what
 //! they made is removed when they are dropped), [`image`], [`build`] and [`context`] (what containers are made of),
-//! [`tool`] (one run of a program), [`error`];
+//! [`tool`] (one run of a program, with [`disk`]), [`error`];
 //! then the inside: [`held`] (who holds what), [`server`] (the actor), [`link`] (one connection's life), [`events`], [`sweep`],
 //! [`places`]; [`doctor`] looks from outside. What a container may be granted is decided in `domain/container/policy.rs`.
 
@@ -17,6 +17,7 @@ mod body;
 pub mod image;
 pub mod context;
 pub mod build;
+mod disk;
 pub mod tool;
 pub mod doctor;
 mod events;

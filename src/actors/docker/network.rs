@@ -48,8 +48,11 @@ impl Network {
 }
 
 impl Engine {
-    /// Makes a network.
+    /// Makes a network. One that leads nowhere is there to be reached from this machine, which not every engine can give.
     pub async fn network(&self, spec: &NetworkSpec) -> Result<Network, EngineError> {
+        if spec.reach == Reach::Internal {
+            self.reaches_containers()?;
+        }
         policy::word(&spec.word).map_err(|refusal| EngineError::Refused(vec![refusal]))?;
         let name = Self::name(&spec.word);
         let (mut hold, _) = self.hold(Thing::Network(name.clone()));

@@ -135,6 +135,8 @@ impl DockerServer {
         tracing::info!("the Docker engine is there: {detail}");
         self.arguments.journal.say(What::daemon("engine_ready", detail));
         self.retry = RETRY.0;
+        // What is held there is not in another engine that happens to answer while this one is away.
+        self.arguments.places = self.arguments.places.only(&info.host);
         self.engine = Some(engine.clone());
         self.arguments.door.publish(EngineState::Ready(engine));
     }

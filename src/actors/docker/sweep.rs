@@ -5,7 +5,8 @@ use std::pin::pin;
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, HealthStatusEnum};
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
 };
 
 use futures_util::{StreamExt as _, stream};
@@ -39,6 +40,10 @@ impl Engine {
             Thing::Network(name) => {
                 self.ask("remove a network", SLOW, self.client().remove_network(name)).await
             }
+            Thing::Volume(name) => {
+                let unforced = RemoveVolumeOptionsBuilder::default().force(false).build();
+                self.ask("remove a volume", SLOW, self.client().remove_volume(name, Some(unforced))).await
+            }
         };
         match removed {
             Err(error) if error.is_absence() => Ok(()),
@@ -54,8 +59,9 @@ impl Engine {
     pub(super) async fn sweep(&self) -> Result<Swept, EngineError> {
         let (identity, held) = (self.identity(), self.held());
         let found = self.found().await?;
-        let orphans =
-            found.into_iter().filter(|(thing, labels)| identity.is_orphan(labels, held.is_held(thing)));
+        // A volume of this life may be that of a container that is being made.
+        let is_held = |thing: &Thing| matches!(thing, Thing::Volume(_)) || held.is_held(thing);
+        let orphans = found.into_iter().filter(|(thing, labels)| identity.is_orphan(labels, is_held(thing)));
         Ok(self.remove_all(orphans.map(|(thing, _)| thing).collect()).await)
     }
 
@@ -65,12 +71,12 @@ impl Engine {
         Ok(self.remove_all(found.into_iter().map(|(thing, _)| thing).collect()).await)
     }
 
-    /// Containers first: a network goes when nobody is on it.
+    /// Containers first: a network or a volume goes when nobody is on it.
     async fn remove_all(&self, things: Vec<Thing>) -> Swept {
-        let (containers, networks): (Vec<Thing>, Vec<Thing>) =
+        let (containers, others): (Vec<Thing>, Vec<Thing>) =
             things.into_iter().partition(|thing| matches!(thing, Thing::Container(_)));
         let mut swept = Swept::default();
-        for things in [containers, networks] {
+        for things in [containers, others] {
             let removals = stream::iter(things).map(|thing| {
                 let engine = self.clone();
                 async move {
@@ -99,7 +105,8 @@ impl Engine {
     async fn found(&self) -> Result<Vec<(Thing, HashMap<String, String>)>, EngineError> {
         let filters = HashMap::from([("label".to_owned(), vec![self.identity().filter()])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let listed = self.ask("list containers", QUICK, self.client().list_containers(Some(options))).await?;
+        let list = || self.client().list_containers(Some(options.clone()));
+        let listed = self.look_at("list containers", QUICK, list).await?;
         let containers = listed.into_iter().filter_map(|one| {
             let name = one.names?.first()?.trim_start_matches('/').to_owned();
             Some((Thing::Container(name), one.labels.unwrap_or_default()))
@@ -109,7 +116,20 @@ impl Engine {
         let networks = listed
             .into_iter()
             .filter_map(|one| Some((Thing::Network(one.name?), one.labels.unwrap_or_default())));
-        Ok(containers.chain(networks).collect())
+        let volumes = self.unused_volumes(filters).await?;
+        Ok(containers.chain(networks).chain(volumes).collect())
+    }
+
+    /// Those whose container somebody removed without them.
+    async fn unused_volumes(
+        &self,
+        mut filters: HashMap<String, Vec<String>>,
+    ) -> Result<impl Iterator<Item = (Thing, HashMap<String, String>)> + use<>, EngineError> {
+        filters.insert("dangling".to_owned(), vec!["true".to_owned()]);
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let listed = self.ask("list volumes", QUICK, self.client().list_volumes(Some(options))).await?;
+        let volumes = listed.volumes.unwrap_or_default().into_iter();
+        Ok(volumes.map(|one| (Thing::Volume(one.name), one.labels)))
     }
 
     /// Looks at every container that is held and may still change.
@@ -122,7 +142,7 @@ impl Engine {
 
     /// Looks at one, and tells who holds it.
     pub(super) async fn look(&self, id: &str) -> Result<(), EngineError> {
-        match self.ask("look at a container", QUICK, self.client().inspect_container(id, None)).await {
+        match self.inspect(id).await {
             Ok(seen) => self.held().seen(id, state_of(&seen)),
             Err(error) if error.is_absence() => self.held().seen(id, ContainerState::Gone),
             Err(error) => return Err(error),

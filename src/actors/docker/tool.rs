@@ -2,7 +2,7 @@
 //! programs of this machine. Paths are the same inside and outside, so that nobody has to translate what a tool reports.
 //!
 //! ```text
-//! made ─▶ attached ─▶ started ──▶ ended by itself │ cancelled │ over its time │ flooding ─▶ TERM, grace, KILL ─▶ removed
+//! made ─▶ attached ─▶ started ──▶ ended by itself │ cancelled │ over a limit ─▶ TERM, grace, KILL ─▶ removed
 //! ```
 
 use std::ffi::OsStr;
@@ -16,9 +16,10 @@ use tokio::time::{Duration, Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::container::Container;
+use super::disk;
 use super::engine::{Engine, SLOW};
 use super::error::EngineError;
-use super::image::Pull;
+use super::image::{Image, Pull};
 use super::network::Network;
 use crate::actors::process::{Command, Ended, How, MemoryLimit, Sinks, Streams};
 use crate::domain::container::state::Exit;
@@ -49,6 +50,8 @@ pub struct ToolRun {
     /// Canonical; each is seen under its own name. What is not there is left out.
     pub readable: Vec<PathBuf>,
     pub writable: Vec<PathBuf>,
+    /// What it may write to those, together.
+    pub disk_bytes: u64,
     pub network: bool,
     /// Thousandths of a core.
     pub cpu_milli: u32,
@@ -64,17 +67,17 @@ impl Engine {
     pub async fn run_tool(&self, run: ToolRun, cancel: CancellationToken) -> Result<Ended, EngineError> {
         let began = Instant::now();
         let fetching = self.image(&run.image, run.pull, &|_| {});
-        tokio::select! {
+        let image = tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(Ended::elsewhere(How::Cancelled, began)),
-            found = fetching => drop(found?),
-        }
+            found = fetching => found?,
+        };
         let network = match run.network {
             true => Some(self.network(&outside(run.owner)).await?),
             false => None,
         };
-        let container = self.create(&spec(&run, network.as_ref(), self.info().rootless)?).await?;
-        let ended = self.see_through(&run.command, &container, began, &cancel).await?;
+        let container = self.create(&spec(&run, &image, network.as_ref(), self.info().rootless)?).await?;
+        let ended = self.see_through(&run, &container, began, &cancel).await?;
         // What cannot be removed now is left to the guards.
         drop(container.remove().await);
         if let Some(network) = network {
@@ -85,11 +88,12 @@ impl Engine {
 
     async fn see_through(
         &self,
-        command: &Command,
+        run: &ToolRun,
         container: &Container,
         began: Instant,
         cancel: &CancellationToken,
     ) -> Result<Ended, EngineError> {
+        let ToolRun { command, .. } = run;
         let limits = &command.limits;
         let opened = Streams::open(&command.scratch, limits.output_bytes).await;
         let (streams, sinks) = opened.map_err(|source| EngineError::Path {
@@ -99,8 +103,7 @@ impl Engine {
         })?;
         let mut hearing = Box::pin(self.hear(container, sinks).await?);
         let mut heard = false;
-        let mut watching =
-            Box::pin(run_within(container, &streams, began + limits.wall, limits.grace, cancel));
+        let mut watching = Box::pin(run_within(run, container, &streams, began + limits.wall, cancel));
         let how = loop {
             tokio::select! {
                 how = &mut watching => break how?,
@@ -150,10 +153,10 @@ impl Engine {
 
 /// Starts it, waits for whatever comes first, and ends it where that was not its own end.
 async fn run_within(
+    run: &ToolRun,
     container: &Container,
     streams: &Streams,
     deadline: Instant,
-    grace: Duration,
     cancel: &CancellationToken,
 ) -> Result<How, EngineError> {
     if cancel.is_cancelled() {
@@ -165,11 +168,12 @@ async fn run_within(
         state = container.ended() => return Ok(how_it_ended(state)),
         () = cancel.cancelled() => How::Cancelled,
         () = streams.flooded() => How::Flooded,
+        () = disk::filled(run.writable.clone(), run.disk_bytes) => How::Filled,
         () = sleep_until(deadline) => How::TimedOut,
     };
     // Killed and removed in the end, whatever comes of this.
     if container.kill("SIGTERM").await.is_ok() {
-        drop(timeout(grace, container.ended()).await);
+        drop(timeout(run.command.limits.grace, container.ended()).await);
     }
     Ok(how)
 }
@@ -191,7 +195,12 @@ fn outside(owner: Owner) -> NetworkSpec {
     NetworkSpec { word: "tool".to_owned(), owner, reach: Reach::Outside }
 }
 
-fn spec(run: &ToolRun, network: Option<&Network>, rootless: bool) -> Result<ContainerSpec, EngineError> {
+fn spec(
+    run: &ToolRun,
+    image: &Image,
+    network: Option<&Network>,
+    rootless: bool,
+) -> Result<ContainerSpec, EngineError> {
     let command = &run.command;
     let text = |word: &OsStr| {
         word.to_str().map(str::to_owned).ok_or_else(|| EngineError::Path {
@@ -233,6 +242,9 @@ fn spec(run: &ToolRun, network: Option<&Network>, rootless: bool) -> Result<Cont
         spec.mounts.push(Mount::Bind { source: path.clone(), target, writable });
     }
     spec.mounts.push(Mount::Tmpfs { target: TMP.to_owned(), bytes: TMP_BYTES });
+    // What the image wants to keep somewhere is memory, too: of a volume of the engine's nobody would know how much is in it.
+    let volumes = image.volumes.iter().filter(|target| target.as_str() != TMP);
+    spec.mounts.extend(volumes.map(|target| Mount::Tmpfs { target: target.clone(), bytes: TMP_BYTES }));
     Ok(spec)
 }
 

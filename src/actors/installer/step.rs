@@ -126,6 +126,7 @@ impl Step {
             How::Signalled(signal) => format!("{program} was killed by signal {signal}"),
             How::TimedOut => format!("{program} was still at work after {} s", ended.elapsed.as_secs()),
             How::Flooded => format!("{program} printed without end"),
+            How::Filled => format!("{program} wrote more to the disk than it may"),
             How::NotStarted { detail, .. } => format!("{program} could not be started: {detail}"),
         };
         Err(InstallError::Step {

@@ -66,6 +66,7 @@ pub(super) async fn run(
         pull: images.into(),
         readable: readable(tree, workplace),
         writable: vec![work],
+        disk_bytes: images.disk_mib << 20,
         network: call.manifest.network,
         cpu_milli: call.manifest.weights.cpu.max(1).saturating_mul(MILLI_PER_SLOT),
         owner,

@@ -225,6 +225,7 @@ fn ending(ended: &process::Ended, manifest: &Manifest, workplace: &Workplace, wa
         How::Signalled(signal) => Ending::Signalled { signal: *signal },
         How::TimedOut => Ending::TimedOut { after: wall },
         How::Flooded => Ending::Flooded { bytes: manifest.limits.output_bytes.min(workplace.output_bytes) },
+        How::Filled => Ending::DiskExceeded { limit_mib: workplace.containers.images.disk_mib },
         How::Cancelled => Ending::Cancelled,
         How::NotStarted { obstacle, detail } => {
             let (reason, advice) = match obstacle {

@@ -58,6 +58,8 @@ pub enum How {
     TimedOut,
     /// A stream grew over `limits.output_bytes`.
     Flooded,
+    /// It wrote more to the disk than it may: of what runs elsewhere.
+    Filled,
     /// The caller's token was cancelled.
     Cancelled,
     /// It never ran, or nobody can say what it did.
