@@ -119,7 +119,7 @@ pub async fn run(
 
 async fn act(
     args: &ToolsArgs,
-    config::Daemon { tools_dir, manifests_dir, .. }: &config::Daemon,
+    config::Daemon { tools_dir, manifests_dir, data_dir, .. }: &config::Daemon,
     terminal: Terminal,
     cancel: CancellationToken,
 ) -> Result<Exit, ToolsError> {
@@ -140,7 +140,10 @@ async fn act(
             let tools = select(&catalogue, names)?;
             doctor::run(&tools, &layout, *format, terminal, &cancel).await
         }
-        Action::List { format } => list::run(&catalogue, &absolute, *format, terminal),
+        Action::List { format } => {
+            let down = list::down(data_dir).await;
+            list::run(&catalogue, &absolute, &down, *format, terminal)
+        }
     }
 }
 

@@ -175,6 +175,21 @@ async fn a_service_that_is_down_costs_no_more_starts_and_holds_what_waits_for_it
     world.end().await;
 }
 
+/// What `proctor tools list` says beside a running daemon.
+#[expect(clippy::disallowed_methods, reason = "the binary itself is under test")]
+fn listed(world: &World) -> serde_json::Value {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_proctor"))
+        .args(["tools", "list", "--format", "json"])
+        .env_clear()
+        .env("HOME", world.folder.path())
+        .env("PROCTOR_DAEMON__DATA_DIR", &world.config.daemon.data_dir)
+        .env("PROCTOR_DAEMON__MANIFESTS_DIR", &world.config.daemon.manifests_dir)
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {complaint}"))
+}
+
 /// The queue is not burnt on a service that stays down: each pause costs one job.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_stays_down_costs_one_job_per_pause() {
@@ -186,6 +201,10 @@ async fn a_service_that_stays_down_costs_one_job_per_pause() {
     .await;
     let down = target(&world, "down", "exit 77");
     world.scan(&down, &["served"]).await;
+    let listed = listed(&world);
+    let of = |name: &str| listed.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap();
+    assert!(of("served")["retry_in_s"].is_u64(), "{}", of("served"));
+    assert!(of("bandit")["retry_in_s"].is_null(), "{}", of("bandit"));
     let mut client = world.client().await;
     let mut jobs = Vec::new();
     for _ in 0..5 {

@@ -138,6 +138,11 @@ pub async fn read_message(socket: &mut (impl AsyncRead + Unpin), buffer: &mut Ve
         if socket.read_buf(buffer).await.ok()? == 0 {
             return None;
         }
+        // What speaks another language is not waited for, as servers do.
+        let line = buffer.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        if line.len() < buffer.len() && line.len() > 1 && !line.windows(5).any(|window| window == b"HTTP/") {
+            return None;
+        }
     }
 }
 

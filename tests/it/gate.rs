@@ -274,6 +274,29 @@ async fn what_is_no_request_to_a_proxy_is_told_so() {
     assert_eq!(web.connections(), 0);
 }
 
+/// Which bytes a gate passes on in a URL, and which it says that it did not: nothing is lost without a word.
+#[tokio::test]
+async fn an_odd_byte_is_passed_on_or_counted() {
+    let web = Web::serve(|_| page(200, "", "")).await;
+    let gate = gate(web.scope("shop.invalid")).await;
+    let (mut refused, mut expected) = (Vec::new(), 0);
+    for (place, before) in [("path", "/a"), ("query", "/?a=")] {
+        for byte in (b'!'..=b'~').filter(|byte| !byte.is_ascii_alphanumeric() && *byte != b'#') {
+            let mut tool = Tool::connect(&gate).await;
+            let url = web.url("shop.invalid", &format!("{before}{}b", char::from(byte)));
+            match status(&tool.get(&url).await) {
+                "200" => expected += 1,
+                "400" => refused.push(format!("{place} {}", char::from(byte))),
+                other => panic!("{url}: {other}"),
+            }
+        }
+    }
+    assert_eq!(refused, ["path <", "path >", "path `", "query \"", "query <", "query >"]);
+    assert_eq!(web.requests().len(), expected);
+    until("all are counted", || gate.traffic().unreadable == refused.len() as u64).await;
+    assert!(gate.traffic().withheld().unwrap().contains("6 requests"));
+}
+
 #[tokio::test]
 async fn two_bodies_in_one_request_are_not_two_requests() {
     let web = Web::serve(|_| Reply::Last(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec())).await;

@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use proctor::actors::installer::{Locks, Package};
+use proctor::actors::installer::{Installed, Locks, Package};
 use proctor::domain::ids::ToolName;
 use proctor::tools::catalogue::Catalogue;
+use proctor::tools::manifest::Manifest;
 use serde_json::{Value, json};
 
 /// Columns of a table when standard output is no terminal.
@@ -53,15 +54,18 @@ impl Home {
 
     /// A tool of the catalogue whose receipt is right and whose program prints `answer`.
     fn pretend(&self, tool: &str, answer: &str) {
-        let catalogue = Catalogue::builtin().unwrap();
-        let manifest = catalogue.get(&ToolName(tool.to_owned())).unwrap();
+        self.pretend_version(tool, &manifest(tool).version.pinned, answer);
+    }
+
+    fn pretend_version(&self, tool: &str, version: &str, answer: &str) {
+        let manifest = &manifest(tool);
         let package = Package::of(manifest, &Locks::builtin()).unwrap();
         let program = self.tools_dir().join(tool).join("bin").join(tool);
         fs::create_dir_all(program.parent().unwrap()).unwrap();
         fs::write(&program, format!("#!/bin/sh\necho '{answer}'\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let receipt = json!({
-            "version": manifest.version.pinned,
+            "version": version,
             "digest": package.digest,
             "installed_at": "2026-01-01T00:00:00Z",
             "root": tool,
@@ -90,6 +94,21 @@ impl Ended {
         let all = answer["checks"].as_array().unwrap().iter();
         all.filter(|check| check["kind"] == kind).cloned().collect()
     }
+}
+
+fn manifest(tool: &str) -> Manifest {
+    let catalogue = Catalogue::builtin().unwrap();
+    catalogue.get(&ToolName(tool.to_owned())).unwrap().clone()
+}
+
+/// The programs of a distribution are upgraded without us; what is told of a run is what its receipt says.
+#[test]
+fn a_run_is_of_the_version_that_is_installed() {
+    let home = Home::new();
+    home.pretend_version("nmap", "7.99", "Nmap version 7.99");
+    assert_eq!(Installed::version(&manifest("nmap"), &home.tools_dir()), "7.99");
+    let absent = manifest("wrk");
+    assert_eq!(Installed::version(&absent, &home.tools_dir()), absent.version.pinned);
 }
 
 fn names() -> Vec<String> {

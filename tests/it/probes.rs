@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proctor::actors::egress::{Resolver, Site};
@@ -25,6 +26,7 @@ fn order(web: &Web, plan: WebPlan) -> Order {
         site: Site::of_app(authority, web.address, plan).unwrap(),
         deadline: Instant::now() + Duration::from_secs(60),
         cancel: CancellationToken::new(),
+        says: Arc::new(drop),
     }
 }
 
@@ -178,6 +180,27 @@ async fn what_the_plan_excludes_is_not_asked_for() {
     let asked: Vec<String> = web.requests().iter().map(|request| path(request).to_owned()).collect();
     assert!(asked.iter().any(|path| path == "/in"));
     assert!(!asked.iter().any(|path| path.contains("logout") || path.contains(".git")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_look_says_how_far_it_is_at_each_tenth() {
+    let web = Web::serve(|_| page(404, SAFE, "nothing")).await;
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&said);
+    let says = Arc::new(move |what| heard.lock().unwrap().push(what));
+    let plan = WebPlan {
+        expect: (0..20).map(|number| expectation(&format!("/{number}"), &[404], None)).collect(),
+        ..WebPlan::default()
+    };
+    let order = Order { says, ..order(&web, plan) };
+    let tenths =
+        |what: &str| -> Vec<String> { (1..=10).map(|tenth| format!("{what} {} %", tenth * 10)).collect() };
+    soon("a look", endpoints::look(&order)).await;
+    assert_eq!(*said.lock().unwrap(), tenths("endpoints"));
+    said.lock().unwrap().clear();
+    soon("a look", headers::look(&order)).await;
+    let first = vec!["pages".to_owned()];
+    assert_eq!(*said.lock().unwrap(), [first, tenths("forgotten files")].concat());
 }
 
 #[tokio::test]

@@ -135,6 +135,7 @@ fn no_page_leads_to_who_is_not_listed() {
                 site,
                 deadline: Instant::now() + Duration::from_secs(60),
                 cancel: CancellationToken::new(),
+                says: Arc::new(drop),
             };
             let evidence = headers::look(&order).await;
             let seen: BTreeSet<IpAddr> = internet.seen().await.into_iter().collect();

@@ -67,6 +67,14 @@ impl Installed {
         find(&package, tools_dir).map(|receipt| receipt.program(tools_dir))
     }
 
+    /// The version that is there, as its receipt says; where there is no receipt, the one that ought to be.
+    pub fn version(manifest: &Manifest, tools_dir: &Path) -> String {
+        match Self::locate(manifest, tools_dir) {
+            Ok(program) if manifest.image().is_none() => program.version,
+            _ => manifest.version.pinned.clone(),
+        }
+    }
+
     /// Whether nothing has to be installed before a run. An image is the engine's business, and not looked for here.
     pub fn is_ready(manifest: &Manifest, tools_dir: &Path) -> bool {
         let nothing_to_install = manifest.native().is_some() || manifest.image().is_some();

@@ -36,6 +36,7 @@ pub(super) struct Calls {
 }
 
 /// Tells the job how far its run is.
+#[derive(Clone)]
 pub(super) struct Progress {
     pub run: RunId,
     pub tool_version: String,

@@ -55,6 +55,10 @@ impl Calls {
             site: order.ground.site.clone(),
             deadline: until,
             cancel: self.cancel.clone(),
+            says: {
+                let progress = self.progress.clone();
+                Arc::new(move |what| progress.says(what))
+            },
         };
         verdict::of_site(match native {
             Native::Zap => self.by_zap(order, until).await,
@@ -168,6 +172,7 @@ fn judge(left: Left, traffic: Option<Traffic>, lost: Option<String>) -> Verdict 
         (ending, _) => ending,
     };
     let report = report.map(|mut report| {
+        report.degraded.extend(traffic.as_ref().and_then(Traffic::withheld));
         // What a tool says of itself may come from its cache: what passed the gate did not.
         if let (Examined::Site(work), Some(traffic)) = (&mut report.examined, &traffic) {
             *work = seen(*work, traffic);

@@ -23,6 +23,7 @@ use super::run_slot::RunSlot;
 use super::site::Sites;
 use super::task::Task;
 use crate::actors::breakers::{Breakers, Down};
+use crate::actors::installer::Installed;
 use crate::actors::mailbox::{Address, CallError, Message};
 use crate::actors::server::{Context, Server, StartError, Stop};
 use crate::actors::store::Store;
@@ -171,7 +172,7 @@ impl Run {
             slot: Arc::new(slot),
             progress: Progress {
                 run: *run,
-                tool_version: task.manifest().version.pinned.clone(),
+                tool_version: Installed::version(task.manifest(), &workplace.tools),
                 job: job.clone(),
             },
         }

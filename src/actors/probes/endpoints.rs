@@ -32,7 +32,11 @@ async fn explore(order: &Order) -> WebEvidence {
         Err(ending) => return WebEvidence { ending, ..visitor.leave(&order.tool) },
     };
     let looks: Vec<_> = checks.iter().map(|check| ask(&visitor, check)).collect();
-    stream::iter(looks).buffered(AT_ONCE).for_each(|()| std::future::ready(())).await;
+    let mut asked = stream::iter(looks).buffered(AT_ONCE).enumerate();
+    while let Some((before, ())) = asked.next().await {
+        order.progress("endpoints", before + 1, checks.len());
+    }
+    drop(asked);
     visitor.leave(&order.tool)
 }
 

@@ -40,6 +40,7 @@ async fn explore(order: &Order) -> WebEvidence {
         return visitor.leave(&order.tool);
     };
     visitor.remark(transport(&order.site.place, &start, order.site.address().ip()));
+    (order.says)("pages".to_owned());
     let pages = pages(&visitor, start).await;
     visitor.remark(each_once(pages.iter().flat_map(judge_page)));
     visitor.remark(pages.iter().flat_map(judge_content));
@@ -48,7 +49,7 @@ async fn explore(order: &Order) -> WebEvidence {
     {
         methods(&visitor, place).await;
     }
-    forgotten(&visitor).await;
+    forgotten(order, &visitor).await;
     visitor.leave(&order.tool)
 }
 
@@ -130,7 +131,7 @@ async fn methods(visitor: &Visitor, start: Place) {
 }
 
 /// What lies open, asked for as nobody: first what is certainly not there, then what should not be.
-async fn forgotten(visitor: &Visitor) {
+async fn forgotten(order: &Order, visitor: &Visitor) {
     let mut absent = Vec::new();
     for _ in 0..ABSENT {
         let Ok(place) = visitor.site.below(&random_word()) else { continue };
@@ -144,8 +145,11 @@ async fn forgotten(visitor: &Visitor) {
         return;
     }
     let looks: Vec<_> = exposed::ALL.iter().map(|exposure| look_for(visitor, exposure, &absent)).collect();
-    let found: Vec<Option<Remark>> = stream::iter(looks).buffered(AT_ONCE).collect().await;
-    visitor.remark(found.into_iter().flatten());
+    let mut found = stream::iter(looks).buffered(AT_ONCE).enumerate();
+    while let Some((before, remark)) = found.next().await {
+        order.progress("forgotten files", before + 1, exposed::ALL.len());
+        visitor.remark(remark);
+    }
 }
 
 async fn look_for(visitor: &Visitor, exposure: &Exposure, absent: &[Page]) -> Option<Remark> {

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -38,9 +38,19 @@ pub struct Order {
     pub site: Site,
     pub deadline: Instant,
     pub cancel: CancellationToken,
+    /// Hears what is being done, for people.
+    pub says: Arc<dyn Fn(String) + Send + Sync>,
 }
 
 impl Order {
+    /// Says how far `what` is, at each tenth of it.
+    pub(super) fn progress(&self, what: &str, done: usize, of: usize) {
+        let tenth = |done: usize| done * 10 / of.max(1);
+        if tenth(done) > tenth(done.saturating_sub(1)) {
+            (self.says)(format!("{what} {} %", tenth(done) * 10));
+        }
+    }
+
     /// What `work` finds, or that it was cancelled or too slow.
     pub(super) async fn fulfil(&self, work: impl Future<Output = WebEvidence>) -> WebEvidence {
         tokio::select! {

@@ -68,6 +68,9 @@ pub(super) async fn serve(socket: TcpStream, scope: Arc<Scope>, counts: Arc<Coun
         .serve_connection(TokioIo::new(Patient::new(socket, TOOL_SILENCE)), service)
         .with_upgrades();
     if let Err(error) = connection.await {
+        if error.is_parse() {
+            gate.counts.unreadable();
+        }
         tracing::debug!(%error, "a tool's connection ended");
     }
     let tunnel = gate.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();

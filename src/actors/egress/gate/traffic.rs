@@ -21,6 +21,8 @@ pub struct Traffic {
     pub requests: u64,
     /// Answers of the target, by the first digit of their status, from 1xx to 5xx.
     pub answers: [u64; 5],
+    /// Requests that cannot be read, and so were not passed on: tools are told 400.
+    pub unreadable: u64,
     /// Requests and tunnels for which the target could not be reached or gave no answer.
     pub failed: u64,
     /// Tunnels to the target.
@@ -41,6 +43,14 @@ impl Traffic {
     pub fn answered(&self) -> u64 {
         self.answers.iter().sum()
     }
+
+    /// What a tool tried that the target never saw: its silence about that proves nothing.
+    pub fn withheld(&self) -> Option<String> {
+        (self.unreadable > 0).then(|| {
+            let count = self.unreadable;
+            format!("requests_unreadable: {count} requests were no HTTP or had targets that are no URLs, and were not passed on")
+        })
+    }
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +58,7 @@ pub(super) struct Counts {
     requests: AtomicU64,
     answers: [AtomicU64; 5],
     failed: AtomicU64,
+    unreadable: AtomicU64,
     tunnels: AtomicU64,
     tunnels_answered: AtomicU64,
     refused: AtomicU64,
@@ -70,6 +81,7 @@ impl Counts {
             requests: count(&self.requests),
             answers: std::array::from_fn(|class| count(&self.answers[class])),
             failed: count(&self.failed),
+            unreadable: count(&self.unreadable),
             tunnels: count(&self.tunnels),
             tunnels_answered: count(&self.tunnels_answered),
             refused: count(&self.refused),
@@ -91,6 +103,10 @@ impl Counts {
 
     pub(super) fn failure(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn unreadable(&self) {
+        self.unreadable.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn tunnel(&self) {

@@ -95,6 +95,7 @@ async fn conclude(
     // What goes through a tunnel is not counted at the gate; then ZAP's own count has to do.
     let counted = account.active.as_ref().map_or(0, |active| active.requests).saturating_add(pages.count());
     account.requests = u32::try_from(traffic.requests).unwrap_or(u32::MAX).max(counted);
+    account.degraded.extend(traffic.withheld());
     if traffic.failed > 0 {
         account.degraded.push(format!("requests_unanswered: {} had no answer of the target", traffic.failed));
     }
