@@ -6,11 +6,12 @@
 //! ```
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use bollard::container::LogOutput;
 use bollard::query_parameters::AttachContainerOptionsBuilder;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Duration, Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,8 @@ const TMP_BYTES: u64 = 256 << 20;
 const MEMORY_BYTES: u64 = 1 << 30;
 /// For the last of its output, once it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// For the removal of what it ran in, while its run waits.
+const REMOVAL: Duration = Duration::from_secs(5);
 /// Exit codes over this are the number of a signal, as the init process of the container hands them on.
 const SIGNALLED: i64 = 128;
 /// Signals that end a program that did not ask for it: over these an exit code is a choice of its own.
@@ -66,24 +69,31 @@ impl Engine {
     /// It never ran.
     pub async fn run_tool(&self, run: ToolRun, cancel: CancellationToken) -> Result<Ended, EngineError> {
         let began = Instant::now();
-        let fetching = self.image(&run.image, run.pull, &|_| {});
-        let image = tokio::select! {
+        let (container, network) = tokio::select! {
             biased;
             () = cancel.cancelled() => return Ok(Ended::elsewhere(How::Cancelled, began)),
-            found = fetching => found?,
+            made = self.make(&run) => made?,
         };
+        let ended = self.see_through(&run, &container, began, &cancel).await?;
+        let removal = async {
+            drop(container.remove().await);
+            if let Some(network) = network {
+                drop(network.remove().await);
+            }
+        };
+        // What cannot be removed now is left to the guards.
+        drop(timeout(REMOVAL, removal).await);
+        Ok(ended)
+    }
+
+    async fn make(&self, run: &ToolRun) -> Result<(Container, Option<Network>), EngineError> {
+        let image = self.image(&run.image, run.pull, &|_| {}).await?;
         let network = match run.network {
             true => Some(self.network(&outside(run.owner)).await?),
             false => None,
         };
-        let container = self.create(&spec(&run, &image, network.as_ref(), self.info().rootless)?).await?;
-        let ended = self.see_through(&run, &container, began, &cancel).await?;
-        // What cannot be removed now is left to the guards.
-        drop(container.remove().await);
-        if let Some(network) = network {
-            drop(network.remove().await);
-        }
-        Ok(ended)
+        let container = self.create(&spec(run, &image, network.as_ref(), self.info().rootless)?).await?;
+        Ok((container, network))
     }
 
     async fn see_through(
@@ -102,20 +112,24 @@ impl Engine {
             source,
         })?;
         let mut hearing = Box::pin(self.hear(container, sinks).await?);
-        let mut heard = false;
+        let mut heard = None;
         let mut watching = Box::pin(run_within(run, container, &streams, began + limits.wall, cancel));
         let how = loop {
             tokio::select! {
                 how = &mut watching => break how?,
-                () = &mut hearing, if !heard => heard = true,
+                whole = &mut hearing, if heard.is_none() => heard = Some(whole),
             }
         };
-        if !heard {
-            drop(timeout(LAST_WORDS, &mut hearing).await);
+        if heard.is_none() {
+            heard = timeout(LAST_WORDS, &mut hearing).await.ok();
         }
         drop((watching, hearing));
         let flooded = streams.is_flooded() && matches!(how, How::Exited(_) | How::Signalled(_));
-        let (stdout, stderr) = streams.finish(LAST_WORDS).await;
+        let (mut stdout, mut stderr) = streams.finish(LAST_WORDS).await;
+        if let Err(why) = heard.unwrap_or_else(|| Err("the engine did not come to its end".to_owned())) {
+            stdout.breaks_off(&why);
+            stderr.breaks_off(&why);
+        }
         let state = *container.state().borrow();
         let memory_limit = match state {
             ContainerState::Exited(Exit { oom_killed: true, .. }) => MemoryLimit::Exceeded,
@@ -125,30 +139,37 @@ impl Engine {
         Ok(Ended { stdout, stderr, memory_limit, ..Ended::elsewhere(how, began) })
     }
 
-    /// Writes what a container says to where it is kept; resolves when it says no more.
+    /// Resolves when the container says no more.
     async fn hear(
         &self,
         container: &Container,
-        mut sinks: Sinks,
-    ) -> Result<impl Future<Output = ()> + Send + use<>, EngineError> {
+        sinks: Sinks,
+    ) -> Result<impl Future<Output = Result<(), String>> + Send + use<>, EngineError> {
         let options = AttachContainerOptionsBuilder::default().stdout(true).stderr(true).stream(true).build();
         let attaching = self.client().attach_container(container.id(), Some(options));
-        let mut output = self.ask("listen to a container", SLOW, attaching).await?.output;
-        Ok(async move {
-            while let Some(Ok(said)) = output.next().await {
-                let written = match said {
-                    LogOutput::StdErr { message } => sinks.stderr.write_all(&message).await,
-                    LogOutput::StdOut { message } | LogOutput::Console { message } => {
-                        sinks.stdout.write_all(&message).await
-                    }
-                    LogOutput::StdIn { .. } => Ok(()),
-                };
-                if written.is_err() {
-                    return;
-                }
-            }
-        })
+        Ok(keep(self.ask("listen to a container", SLOW, attaching).await?.output, sinks))
     }
+}
+
+/// Writes what is said to where it is kept, until no more is said. An error is why it broke off: what is kept is a part then.
+async fn keep<E: Display>(
+    mut output: impl Stream<Item = Result<LogOutput, E>> + Unpin,
+    mut sinks: Sinks,
+) -> Result<(), String> {
+    while let Some(said) = output.next().await {
+        let written = match said.map_err(|error| error.to_string())? {
+            LogOutput::StdErr { message } => sinks.stderr.write_all(&message).await,
+            LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                sinks.stdout.write_all(&message).await
+            }
+            LogOutput::StdIn { .. } => Ok(()),
+        };
+        // Who keeps it takes no more, and says why.
+        if written.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Starts it, waits for whatever comes first, and ends it where that was not its own end.
@@ -162,7 +183,11 @@ async fn run_within(
     if cancel.is_cancelled() {
         return Ok(How::Cancelled);
     }
-    container.launch().await?;
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Ok(How::Cancelled),
+        launched = container.launch() => launched?,
+    }
     let how = tokio::select! {
         biased;
         state = container.ended() => return Ok(how_it_ended(state)),
@@ -251,6 +276,7 @@ fn spec(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actors::process::Spill;
 
     #[test]
     fn an_exit_code_says_what_it_would_say_here() {
@@ -259,5 +285,22 @@ mod tests {
         assert_eq!((ended(137), ended(139)), (How::Signalled(9), How::Signalled(11)));
         assert_eq!((ended(130), ended(255)), (How::Exited(130), How::Exited(255)));
         assert_eq!(how_it_ended(ContainerState::Gone), How::Signalled(9));
+    }
+
+    /// A report that lacks its last lines may look whole.
+    #[tokio::test]
+    async fn what_breaks_off_is_not_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = || Ok(LogOutput::StdOut { message: "one line\n".into() });
+        for (last, is_whole) in [(line(), true), (Err("connection reset"), false)] {
+            let (streams, sinks) = Streams::open(folder.path(), 1024).await.unwrap();
+            let heard = keep(futures_util::stream::iter([line(), last]), sinks).await;
+            let (mut stdout, _) = streams.finish(LAST_WORDS).await;
+            assert!(stdout.head.starts_with(b"one line\n"));
+            if let Err(why) = &heard {
+                stdout.breaks_off(why);
+            }
+            assert_eq!(stdout.spill == Spill::Whole, is_whole, "{heard:?}");
+        }
     }
 }

@@ -63,7 +63,14 @@ impl Streams {
         self.valve.abandon.cancel();
         match self.reading.join_next().await {
             Some(Ok(both)) => both,
-            _ => (Captured::default(), Captured::default()),
+            // It panicked.
+            _ => [(); 2].map(|()| lost()).into(),
         }
     }
+}
+
+fn lost() -> Captured {
+    let mut nothing = Captured::default();
+    nothing.breaks_off("it could not be kept");
+    nothing
 }

@@ -117,6 +117,15 @@ pub struct Captured {
     pub spill: Spill,
 }
 
+impl Captured {
+    /// More was said than came here.
+    pub fn breaks_off(&mut self, why: &str) {
+        if self.spill == Spill::Whole {
+            self.spill = Spill::Broken(format!("{}: broke off: {why}", self.path.display()));
+        }
+    }
+}
+
 /// How much of a stream is in its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Spill {
