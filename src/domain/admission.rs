@@ -91,18 +91,18 @@ impl Admission {
     }
 
     /// The next job to start, if one may start now. It counts as running from here on. A job that `may_start` holds back
-    /// keeps its place, and so do those behind it of the same principal; others pass.
+    /// keeps its place, and others pass, those of its principal, too: who has one token for everything must not wait for a
+    /// tool that is down with what never asked for it.
     pub fn start_next(&mut self, may_start: impl Fn(JobId) -> bool) -> Option<JobId> {
         if self.draining || self.running.len() >= self.limits.running {
             return None;
         }
-        let ready = |principal: &Principal| {
-            self.waiting.get(principal).and_then(VecDeque::front).is_some_and(|job| may_start(*job))
-        };
-        let turn = self.turns.iter().position(ready)?;
+        let ready = |principal| self.waiting.get(principal)?.iter().position(|job| may_start(*job));
+        let (turn, place) =
+            self.turns.iter().enumerate().find_map(|(turn, owner)| Some((turn, ready(owner)?)))?;
         let principal = self.turns.remove(turn)?;
         let queue = self.waiting.get_mut(&principal)?;
-        let job = queue.pop_front()?;
+        let job = queue.remove(place)?;
         if queue.is_empty() {
             self.waiting.remove(&principal);
         } else {
@@ -257,9 +257,13 @@ mod tests {
         assert_eq!(start(&mut admission), Some(job(1)));
         admission.put_back(job(1), principal("a"));
         assert_eq!(admission.running(), 0);
-        assert_eq!(admission.start_next(|waiting| waiting != job(1)), Some(job(3)));
-        assert_eq!(admission.start_next(|waiting| waiting != job(1)), None);
-        assert_eq!(start(&mut admission), Some(job(1)));
+        admission.enqueue(job(4), principal("a"));
+        for other in [3, 2] {
+            assert_eq!(admission.start_next(|waiting| waiting != job(1)), Some(job(other)));
+            admission.ended(job(other));
+        }
+        assert_eq!(admission.start_next(|waiting| ![job(1), job(4)].contains(&waiting)), None);
+        assert_eq!(start(&mut admission), Some(job(1)), "its place was kept");
     }
 
     proptest::proptest! {
