@@ -190,6 +190,8 @@ pub enum JobEvent {
     HandedBack { why: HandBack },
     /// Its target was copied and hashed.
     SnapshotTaken { digest: String, left_out: Coverage },
+    /// What an app is made from has been read, and it is being started from that.
+    AppRead { digest: String },
     /// Its runs are known; those that do not apply have ended already.
     Planned { runs: Vec<RunView> },
     /// A run went on to another state that is not its end.
@@ -265,6 +267,10 @@ impl JobView {
             JobEvent::SnapshotTaken { digest, left_out } => {
                 self.content_digest = Some(digest);
                 self.left_out = left_out;
+                true
+            }
+            JobEvent::AppRead { digest } => {
+                self.content_digest = Some(digest);
                 true
             }
             JobEvent::Planned { runs } => {

@@ -35,6 +35,7 @@ impl Said {
                     format!("{} files, {} left out, sha256 {digest}", left_out.examined, left_out.missed);
                 ("snapshot_taken", None, None, Some(detail))
             }
+            JobEvent::AppRead { digest } => ("app_read", None, None, Some(format!("sha256 {digest}"))),
             JobEvent::Planned { runs } => {
                 let waiting = runs.iter().filter(|run| matches!(run.state, RunState::Waiting));
                 let names: Vec<&str> = waiting.map(|run| run.tool.0.as_str()).collect();

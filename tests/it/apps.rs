@@ -341,3 +341,52 @@ async fn apps_of_the_same_content_leave_no_image() {
     drop((one, two));
     world.close().await;
 }
+
+/// Edited while it lingers, while it is kept up, while somebody looks at it: who wants it next gets what is there now.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_app_is_another() {
+    let world = World::with(|config| config.apps.linger = Duration::from_secs(600)).await;
+    let spec = world.server("shop");
+    let edit = |answer: &str| fixture(&world.engine, "shop/server.pl", &SERVER.replace("hello", answer));
+    let of = async || get(&world.lease(&spec).await.unwrap(), "/").await.unwrap();
+    assert_eq!((of().await.as_str(), of().await.as_str()), ("hello", "hello"));
+    assert_eq!(world.apps.list().await.unwrap().len(), 1, "it lingers, and is used again");
+
+    edit("world");
+    assert_eq!(of().await, "world");
+    assert_eq!(world.apps.list().await.unwrap().len(), 1, "what nobody needs any more is ended");
+
+    world.apps.keep(&spec).await.unwrap();
+    edit("today");
+    assert_eq!(of().await, "today");
+    assert_eq!(world.apps.list().await.unwrap()[0].leases, 1, "what was kept up is kept up as it is now");
+
+    let held = world.lease(&spec).await.unwrap();
+    edit("later");
+    let other = world.lease(&spec).await.unwrap();
+    assert_eq!(
+        (get(&held, "/").await.as_deref(), get(&other, "/").await.as_deref()),
+        (Ok("today"), Ok("later"))
+    );
+    drop((held, other));
+    assert_eq!(world.apps.stop(&spec).await, Ok(true));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_again_for_an_app_to_be_kept_gets_all_of_the_time() {
+    let world = World::with(|config| config.apps.keep = Duration::from_secs(3)).await;
+    let spec = world.server("shop");
+    world.apps.keep(&spec).await.unwrap();
+    let lease = world.lease(&spec).await.unwrap();
+    let leases = async || world.apps.list().await.unwrap().iter().map(|app| app.leases).sum::<usize>();
+    while leases().await > 1 {
+        tokio::task::yield_now().await;
+    }
+    world.apps.keep(&spec).await.unwrap();
+    assert_eq!(leases().await, 2);
+    drop(lease);
+    assert_eq!(get(&world.lease(&spec).await.unwrap(), "/").await.as_deref(), Ok("hello"));
+    until("the removal", || world.engine.left().is_empty()).await;
+    world.close().await;
+}

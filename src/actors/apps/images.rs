@@ -1,5 +1,6 @@
 //! The images of an app's services: pulled, or built from their directories.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::domain::app::{ImageSource, ServicePlan};
 use crate::domain::container::{ContainerLimits, ImageName, Owner};
 
 /// Files of a directory that an image is built from; the bytes are configured.
-const CONTEXT_FILES_MAX: u64 = 100_000;
+pub(super) const CONTEXT_FILES_MAX: u64 = 100_000;
 /// Hexadecimal digits of the hash in a tag.
 const TAG_DIGITS: usize = 16;
 
@@ -56,7 +57,7 @@ pub(super) async fn make(
         }
     };
     let directory = inside(&home.join(directory), roots)?;
-    let name = tag(&directory, dockerfile, stage.as_deref());
+    let name = tag(&directory, dockerfile, stage.as_deref(), arguments);
     let spec = BuildSpec {
         directory,
         dockerfile: dockerfile.clone(),
@@ -80,11 +81,17 @@ pub(super) async fn make(
 }
 
 /// One name for what is built from the same place in the same way: the next build takes the place of this one.
-fn tag(directory: &Path, dockerfile: &str, stage: Option<&str>) -> ImageName {
+fn tag(
+    directory: &Path,
+    dockerfile: &str,
+    stage: Option<&str>,
+    arguments: &BTreeMap<String, String>,
+) -> ImageName {
     let mut hash = Sha256::new();
-    for part in
-        [directory.as_os_str().as_encoded_bytes(), dockerfile.as_bytes(), stage.unwrap_or("").as_bytes()]
-    {
+    let place =
+        [directory.as_os_str().as_encoded_bytes(), dockerfile.as_bytes(), stage.unwrap_or("").as_bytes()];
+    let arguments = arguments.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    for part in place.into_iter().chain(arguments) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
@@ -99,11 +106,14 @@ mod tests {
 
     #[test]
     fn a_tag_stands_for_a_place_and_a_way() {
-        let of = |directory: &str, dockerfile, stage| tag(Path::new(directory), dockerfile, stage);
+        let none = BTreeMap::new();
+        let of = |directory: &str, dockerfile, stage| tag(Path::new(directory), dockerfile, stage, &none);
         assert_eq!(of("/a", "Dockerfile", None), of("/a", "Dockerfile", None));
         let others =
             [of("/b", "Dockerfile", None), of("/a", "Other", None), of("/a", "Dockerfile", Some("run"))];
         assert!(others.iter().all(|other| *other != of("/a", "Dockerfile", None)));
         assert_ne!(of("/a", "b", None), of("/ab", "", None));
+        let debug = BTreeMap::from([("MODE".to_owned(), "debug".to_owned())]);
+        assert_ne!(tag(Path::new("/a"), "Dockerfile", None, &debug), of("/a", "Dockerfile", None));
     }
 }

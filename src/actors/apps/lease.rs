@@ -12,15 +12,17 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::error::AppError;
-use super::server::AppsMessage;
+use super::server::{AppsMessage, Wish};
 use super::services::Services;
 use crate::actors::docker::image::Progress;
-use crate::actors::mailbox::{Address, Slot};
+use crate::actors::mailbox::{Address, Reply, Slot};
 use crate::domain::scope::{Authority, Scope};
 use crate::domain::target::AppSpec;
 
-/// How long the manager may take to say that it has heard.
+/// How long the manager may take to say what it knows.
 const ASK: Duration = Duration::from_secs(10);
+/// The same, where it has to read first what an app is made from: as much as an image may be built from.
+const READ: Duration = Duration::from_secs(60);
 
 /// How an app stands.
 #[derive(Debug, Clone)]
@@ -59,6 +61,7 @@ pub struct AppView {
 /// What the manager answers: a lease that is counted from now on, on an app that may have to be started first.
 #[derive(Debug)]
 pub struct Wanted {
+    pub(super) content: String,
     pub(super) state: watch::Receiver<AppState>,
     pub(super) count: Count,
 }
@@ -86,28 +89,32 @@ impl Apps {
     /// An app that is up, started when it is not. Equal specs share one. How long that may take is bounded by the
     /// configuration (`apps.build_s`, `apps.start_s`, `docker.pull_s`); a caller in a hurry drops the future.
     pub async fn lease(&self, spec: &AppSpec, progress: Progress<'_>) -> Result<AppLease, AppError> {
-        let manager = self.manager()?;
-        let request = |reply| AppsMessage::Lease { spec: spec.clone(), reply };
-        let wanted =
-            manager.call(request, ASK).await.map_err(|error| AppError::NotNow(error.to_string()))??;
-        let Wanted { mut state, count } = wanted;
-        loop {
-            let now = state.borrow_and_update().clone();
-            match now {
-                AppState::Preparing(step) => progress(&step),
-                AppState::Up(endpoint) => return Ok(AppLease { endpoint, state, _count: Arc::new(count) }),
-                AppState::Ended(error) => return Err(error),
-            }
-            // Its actor died without a word.
-            state.changed().await.map_err(|_| AppError::Stopped)?;
-        }
+        self.want(spec).await?.up(progress).await
+    }
+
+    /// The same, in two steps: what it is made from is known after the first.
+    pub async fn want(&self, spec: &AppSpec) -> Result<Wanted, AppError> {
+        self.wish(spec, Wish::Lease).await
+    }
+
+    /// What an app would be made from now, as a digest.
+    pub async fn content(&self, spec: &AppSpec) -> Result<String, AppError> {
+        self.wish(spec, Wish::Content).await
     }
 
     /// Keeps an app up for `apps.keep_s`, started when it is not, whoever else needs it meanwhile. Answered at once.
     pub async fn keep(&self, spec: &AppSpec) -> Result<(), AppError> {
-        let request = |reply| AppsMessage::Keep { spec: spec.clone(), reply };
-        let kept = self.manager()?.call(request, ASK).await;
-        kept.map_err(|error| AppError::NotNow(error.to_string()))?
+        self.wish(spec, Wish::Keep).await
+    }
+
+    async fn wish<T: Send + 'static>(
+        &self,
+        spec: &AppSpec,
+        wish: fn(Reply<Result<T, AppError>>) -> Wish,
+    ) -> Result<T, AppError> {
+        let request = |reply| AppsMessage::Ask { spec: spec.clone(), wish: wish(reply) };
+        let granted = self.manager()?.call(request, READ).await;
+        granted.map_err(|error| AppError::NotNow(error.to_string()))?
     }
 
     /// All apps that are up or being started.
@@ -125,6 +132,28 @@ impl Apps {
 
     fn manager(&self) -> Result<Address<AppsMessage>, AppError> {
         self.slot.get().ok_or_else(|| AppError::NotNow("their manager is starting".to_owned()))
+    }
+}
+
+impl Wanted {
+    /// What it is made from, as a digest.
+    pub fn content(&self) -> &str {
+        &self.content
+    }
+
+    /// Waits until it is up.
+    pub async fn up(self, progress: Progress<'_>) -> Result<AppLease, AppError> {
+        let Self { mut state, count, .. } = self;
+        loop {
+            let now = state.borrow_and_update().clone();
+            match now {
+                AppState::Preparing(step) => progress(&step),
+                AppState::Up(endpoint) => return Ok(AppLease { endpoint, state, _count: Arc::new(count) }),
+                AppState::Ended(error) => return Err(error),
+            }
+            // Its actor died without a word.
+            state.changed().await.map_err(|_| AppError::Stopped)?;
+        }
     }
 }
 

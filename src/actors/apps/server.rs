@@ -6,16 +6,19 @@
 //!                      │     leases learn it from its state      │
 //!                      └──────────────wanted again───────────────┘
 //! ```
+//! An app is what its spec names and what that was made from when it was wanted: edited, it is another.
 //! Owns: the list of apps, their leases. Who speaks to it: whoever wants an app, through [`super::Apps`]; leases that are
 //! dropped. Its death: the apps die with it (one_for_all), and their leases say so. What a daemon that died had left running
 //! is removed by the docker actor's sweep, never taken over: nobody knows any more what state it is in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{RwLock, watch};
+use tokio::sync::{RwLock, Semaphore, watch};
 
 use super::app::{App, AppArguments, AppMessage, STOP, Workshop};
+use super::content;
 use super::error::AppError;
 use super::lease::{AppState, AppView, Count, Wanted};
 use crate::actors::docker::Docker;
@@ -27,16 +30,21 @@ use crate::domain::target::AppSpec;
 /// Requests that may wait: one per job that may run, many times over.
 const REQUESTS_LIMIT: usize = 64;
 
+/// Apps whose files are read at once: reading is bound by one core and one disk.
+const READINGS_MAX: usize = 2;
+
 /// Tries to remove images that a container is still made from, and the pause between them.
 const PRUNE_TRIES: u32 = 20;
 const PRUNE_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub enum AppsMessage {
-    /// Somebody wants an app. Answered at once: whether it comes up is read from its state.
-    Lease { spec: AppSpec, reply: Reply<Result<Wanted, AppError>> },
-    /// Somebody wants an app kept up for a while, whoever else needs it.
-    Keep { spec: AppSpec, reply: Reply<Result<(), AppError>> },
+    /// Somebody wishes something of an app. What it is made from now is read first.
+    Ask { spec: AppSpec, wish: Wish },
+    /// What it is made from.
+    Read { spec: AppSpec, content: Result<String, AppError>, wish: Wish },
+    /// An app has been kept up for long enough.
+    Unkeep { app: u64 },
     /// A lease was dropped.
     Release { app: u64 },
     /// An app nobody holds has been kept for long enough, unless it was wanted meanwhile.
@@ -51,11 +59,24 @@ pub enum AppsMessage {
     Stop { spec: AppSpec, reply: Reply<bool> },
 }
 
+/// What is wished of an app.
+#[derive(Debug)]
+pub enum Wish {
+    /// That it is up, until the lease is dropped. Whether it comes up is read from its state.
+    Lease(Reply<Result<Wanted, AppError>>),
+    /// That it is kept up for a while, whoever else needs it.
+    Keep(Reply<Result<(), AppError>>),
+    /// To know what it is made from.
+    Content(Reply<Result<String, AppError>>),
+}
+
 impl Message for AppsMessage {
     fn lane(&self) -> Lane {
         match self {
-            Self::Lease { .. } | Self::Keep { .. } | Self::List { .. } => Lane::Data,
-            Self::Release { .. }
+            Self::Ask { .. } | Self::List { .. } => Lane::Data,
+            Self::Read { .. }
+            | Self::Unkeep { .. }
+            | Self::Release { .. }
             | Self::Expire { .. }
             | Self::Started { .. }
             | Self::Gone { .. }
@@ -90,10 +111,13 @@ pub struct AppsServer {
     arguments: AppsArguments,
     apps: BTreeMap<u64, Entry>,
     next: u64,
+    readings: Arc<Semaphore>,
 }
 
 struct Entry {
     spec: AppSpec,
+    /// What it is made from.
+    content: String,
     state: watch::Receiver<AppState>,
     leases: usize,
     /// Leases given back so far: what a timer was set for.
@@ -115,13 +139,15 @@ impl Server for AppsServer {
     type Arguments = AppsArguments;
 
     async fn init(arguments: AppsArguments, _: &Context<AppsMessage>) -> Result<Self, StartError> {
-        Ok(Self { arguments, apps: BTreeMap::new(), next: 0 })
+        let readings = Arc::new(Semaphore::new(READINGS_MAX));
+        Ok(Self { arguments, apps: BTreeMap::new(), next: 0, readings })
     }
 
     async fn handle(&mut self, message: AppsMessage, context: &Context<AppsMessage>) -> Result<(), Stop> {
         match message {
-            AppsMessage::Lease { spec, reply } => reply.send(self.lease(spec, context)),
-            AppsMessage::Keep { spec, reply } => reply.send(self.keep(spec, context)),
+            AppsMessage::Ask { spec, wish } => self.read(spec, wish, context),
+            AppsMessage::Read { spec, content, wish } => self.grant(spec, content, wish, context),
+            AppsMessage::Unkeep { app } => self.unkeep(app, context),
             AppsMessage::Release { app } => self.release(app, context),
             AppsMessage::Expire { app, releases } => self.expire(app, releases, context),
             AppsMessage::Started { app, failed } => self.started(app, failed),
@@ -134,39 +160,116 @@ impl Server for AppsServer {
 }
 
 impl AppsServer {
-    /// A lease of our own, which a timer gives back. Asked for again, it is the same one: so nothing piles up.
-    fn keep(&mut self, spec: AppSpec, context: &Context<AppsMessage>) -> Result<(), AppError> {
-        let (app, entry) = self.wanted(spec, context)?;
-        if !std::mem::replace(&mut entry.kept, true) {
-            entry.leases += 1;
-            let keep = self.arguments.workshop.apps.keep;
-            context.send_after(keep, AppsMessage::Release { app });
+    fn read(&self, spec: AppSpec, wish: Wish, context: &Context<AppsMessage>) {
+        let (workshop, readings) = (self.arguments.workshop.clone(), Arc::clone(&self.readings));
+        let address = context.address().clone();
+        context.spawn(async move {
+            let _turn = readings.acquire().await;
+            let content = content::digest(&spec, &workshop).await;
+            drop(address.post(AppsMessage::Read { spec, content, wish }));
+        });
+    }
+
+    fn grant(
+        &mut self,
+        spec: AppSpec,
+        content: Result<String, AppError>,
+        wish: Wish,
+        context: &Context<AppsMessage>,
+    ) {
+        match wish {
+            Wish::Lease(reply) => {
+                reply.send(content.and_then(|content| self.lease(spec, content, context)));
+            }
+            Wish::Keep(reply) => reply.send(content.and_then(|content| self.keep(spec, content, context))),
+            Wish::Content(reply) => reply.send(content),
         }
+    }
+
+    /// A lease of our own, which a timer gives back. Asked for again, it is the same one: so nothing piles up.
+    fn keep(
+        &mut self,
+        spec: AppSpec,
+        content: String,
+        context: &Context<AppsMessage>,
+    ) -> Result<(), AppError> {
+        let app = self.wanted(spec, content, context)?;
+        self.keep_up(app, context);
         Ok(())
+    }
+
+    fn keep_up(&mut self, app: u64, context: &Context<AppsMessage>) {
+        if let Some(entry) = self.apps.get_mut(&app)
+            && !std::mem::replace(&mut entry.kept, true)
+        {
+            entry.leases += 1;
+            context.send_after(self.arguments.workshop.apps.keep, AppsMessage::Unkeep { app });
+        }
+    }
+
+    fn unkeep(&mut self, app: u64, context: &Context<AppsMessage>) {
+        if let Some(entry) = self.apps.get_mut(&app) {
+            entry.kept = false;
+            self.release(app, context);
+        }
     }
 
     fn wanted(
         &mut self,
         spec: AppSpec,
+        content: String,
         context: &Context<AppsMessage>,
-    ) -> Result<(u64, &mut Entry), AppError> {
-        let there = self.apps.iter().find(|(_, entry)| entry.spec == spec && !entry.is_over());
-        let app = match there.map(|(app, _)| *app) {
+    ) -> Result<u64, AppError> {
+        let was_kept = self.clear_outdated(&spec, &content, context);
+        let is_it = |entry: &Entry| entry.spec == spec && entry.content == content && !entry.is_over();
+        let there = self.apps.iter().find(|(_, entry)| is_it(entry)).map(|(app, _)| *app);
+        let app = match there {
             Some(app) => app,
-            None => self.begin(spec, context)?,
+            None => self.begin(spec, content, context)?,
         };
-        let entry = self.apps.get_mut(&app).ok_or(AppError::Stopped)?;
-        Ok((app, entry))
+        if was_kept {
+            self.keep_up(app, context);
+        }
+        Ok(app)
     }
 
-    fn lease(&mut self, spec: AppSpec, context: &Context<AppsMessage>) -> Result<Wanted, AppError> {
-        let (app, entry) = self.wanted(spec, context)?;
+    /// Ends what was made from something else and is held by nobody but us; whether one of them was to be kept up. One that
+    /// somebody looks at goes when he has done.
+    fn clear_outdated(&mut self, spec: &AppSpec, content: &str, context: &Context<AppsMessage>) -> bool {
+        let outdated = |entry: &Entry| {
+            entry.spec == *spec && entry.content != content && entry.leases == usize::from(entry.kept)
+        };
+        let outdated: Vec<(u64, bool)> = self
+            .apps
+            .iter()
+            .filter(|(_, entry)| outdated(entry))
+            .map(|(app, entry)| (*app, entry.kept))
+            .collect();
+        for (app, _) in &outdated {
+            self.end(*app, context);
+        }
+        outdated.iter().any(|(_, kept)| *kept)
+    }
+
+    fn lease(
+        &mut self,
+        spec: AppSpec,
+        content: String,
+        context: &Context<AppsMessage>,
+    ) -> Result<Wanted, AppError> {
+        let app = self.wanted(spec, content.clone(), context)?;
+        let entry = self.apps.get_mut(&app).ok_or(AppError::Stopped)?;
         entry.leases += 1;
         let count = Count { manager: context.address().clone(), app };
-        Ok(Wanted { state: entry.state.clone(), count })
+        Ok(Wanted { content, state: entry.state.clone(), count })
     }
 
-    fn begin(&mut self, spec: AppSpec, context: &Context<AppsMessage>) -> Result<u64, AppError> {
+    fn begin(
+        &mut self,
+        spec: AppSpec,
+        content: String,
+        context: &Context<AppsMessage>,
+    ) -> Result<u64, AppError> {
         let limit = self.arguments.workshop.apps.running_max;
         if self.apps.values().filter(|entry| !entry.is_over()).count() >= limit {
             return Err(AppError::Full { limit });
@@ -177,7 +280,8 @@ impl AppsServer {
         let watched = state.subscribe();
         let workshop = self.arguments.workshop.clone();
         self.start_actor(app, AppArguments { spec: spec.clone(), workshop, state }, context);
-        self.apps.insert(app, Entry { spec, state: watched, leases: 0, releases: 0, kept: false });
+        let entry = Entry { spec, content, state: watched, leases: 0, releases: 0, kept: false };
+        self.apps.insert(app, entry);
         Ok(app)
     }
 
@@ -228,12 +332,12 @@ impl AppsServer {
     }
 
     fn stop(&mut self, spec: &AppSpec, context: &Context<AppsMessage>) -> bool {
-        let there = self.apps.iter().find(|(_, entry)| entry.spec == *spec && !entry.is_over());
-        let app = there.map(|(app, _)| *app);
-        app.is_some_and(|app| {
-            self.end(app, context);
-            true
-        })
+        let there = self.apps.iter().filter(|(_, entry)| entry.spec == *spec && !entry.is_over());
+        let there: Vec<u64> = there.map(|(app, _)| *app).collect();
+        for app in &there {
+            self.end(*app, context);
+        }
+        !there.is_empty()
     }
 
     /// Forgets it at once, so that whoever wants it next gets a new one; its actor is ended beside.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use globset::{GlobBuilder, GlobMatcher};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use crate::domain::container::FileIn;
@@ -115,6 +116,33 @@ impl BuildContext {
         stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) })
     }
 
+    /// The same for the same names, kinds, modes and bytes. Blocks.
+    pub fn digest(&self) -> Result<[u8; 32], ContextError> {
+        let mut hash = Sha256::new();
+        for path in &self.entries {
+            self.add(&mut hash, path).map_err(failing(&self.root.join(path)))?;
+        }
+        Ok(hash.finalize().into())
+    }
+
+    fn add(&self, hash: &mut Sha256, path: &Path) -> io::Result<()> {
+        let at = self.root.join(path);
+        let metadata = fs::symlink_metadata(&at)?;
+        let name = path.as_os_str().as_encoded_bytes();
+        hash.update((name.len() as u64).to_be_bytes());
+        hash.update(name);
+        hash.update(metadata.mode().to_be_bytes());
+        if metadata.is_symlink() {
+            hash.update(fs::read_link(&at)?.as_os_str().as_encoded_bytes());
+        } else if metadata.is_file() {
+            let file = open(&at)?;
+            let length = file.metadata()?.size();
+            hash.update(length.to_be_bytes());
+            io::copy(&mut file.take(length), hash)?;
+        }
+        Ok(())
+    }
+
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut archive = tar::Builder::new(out);
         for path in &self.entries {
@@ -139,13 +167,22 @@ impl BuildContext {
         if metadata.is_dir() {
             return archive.append_data(&mut header, path, io::empty());
         }
-        // What became a link since it was looked at is not followed.
-        let file = fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(&at)?;
+        let file = open(&at)?;
         let length = file.metadata()?.size();
         header.set_size(length);
         // A file that grows meanwhile must not spill over into the next.
         archive.append_data(&mut header, path, file.take(length))
     }
+}
+
+/// A file and nothing else: what became a link since it was looked at is not followed, what became a pipe not waited for.
+fn open(path: &Path) -> io::Result<fs::File> {
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    Ok(file)
 }
 
 fn failing(path: &Path) -> impl FnOnce(io::Error) -> ContextError + '_ {
@@ -169,12 +206,15 @@ struct Ignored {
 impl Ignored {
     fn read(root: &Path) -> Result<Self, ContextError> {
         let path = root.join(IGNORE_FILE);
-        let text = match fs::metadata(&path) {
+        // A link would lead out of the directory, and a bad pattern is quoted in an error.
+        let mut text = String::new();
+        match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_file() && metadata.len() <= IGNORE_BYTES_MAX => {
-                fs::read_to_string(&path).map_err(failing(&path))?
+                let file = open(&path).map_err(failing(&path))?;
+                file.take(IGNORE_BYTES_MAX).read_to_string(&mut text).map_err(failing(&path))?;
             }
-            _ => String::new(),
-        };
+            _ => {}
+        }
         Self::parse(&text)
     }
 

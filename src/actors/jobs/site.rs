@@ -40,6 +40,8 @@ pub(super) struct Wanted<'a> {
     pub deadline: Instant,
     /// Hears what is being done.
     pub says: &'a (dyn Fn(&str) + Send + Sync),
+    /// Hears what an app is made from, before it is up.
+    pub reads: &'a (dyn Fn(&str) + Send + Sync),
 }
 
 /// Why there is nothing to be looked at.
@@ -97,7 +99,9 @@ impl Sites {
                 (Site::prepare(url, plan, wanted.intrusion, &self.lists, &self.resolver).await?, None)
             }
             Target::App(AppTarget { app, plan }) => {
-                let lease = self.apps.lease(app, wanted.says).await?;
+                let app = self.apps.want(app).await?;
+                (wanted.reads)(app.content());
+                let lease = app.up(wanted.says).await?;
                 let site = Site::of_app(lease.authority().clone(), lease.address(), plan.clone())?;
                 (site, Some(lease))
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::jobs::{self, Found};
-use crate::actors::jobs::looks::{LooksMessage, Seen};
+use crate::actors::jobs::looks::LooksMessage;
 use crate::actors::jobs::wish::{Caller, wish};
 use crate::actors::jobs::{JobWatch, JobsMessage, Submit, SubmitError, Submitted};
 use crate::actors::journal::What;
@@ -14,6 +14,7 @@ use crate::actors::session::call::{CallContext, CallError};
 use crate::domain::admission::Refusal;
 use crate::domain::ids::JobId;
 use crate::domain::job::{JobRequest, JobState, JobView};
+use crate::domain::target::{AppTarget, Target};
 use crate::protocol::errors::WireError;
 use crate::store::keys::{Key, Known};
 
@@ -89,22 +90,37 @@ fn connection(context: &CallContext, request: &JobRequest) -> Option<tokio_util:
     request.attached.then(|| context.connection.clone())
 }
 
-/// Whether a job that has begun to read its target read what is there now: then its result is this caller's result. What
-/// runs has no content to compare: a look at it that is under way sees it as it is now, and a second one beside it would
-/// double what it must bear.
+/// Whether a job that has begun to read its target read what is there now: then its result is this caller's result. A site
+/// of somebody's has no content to compare: a look at it that is under way sees it as it is now, and a second one beside it
+/// would double what it must bear.
 async fn read_the_same(context: &CallContext, request: &JobRequest, mut other: JobWatch) -> bool {
-    let Some(tree) = request.target.tree() else { return !other.borrow().state.is_terminal() };
-    let Some(looks) = context.handles.looks.get() else { return false };
-    let target = PathBuf::from(tree);
-    let now = looks.call(|reply| LooksMessage::Look { target, reply }, COMPARE_PATIENCE);
+    if matches!(request.target, Target::Web(_)) {
+        return !other.borrow().state.is_terminal();
+    }
+    let now = content(context, &request.target);
     let then = timeout(COMPARE_PATIENCE, other.wait_for(|job| has_read(job)));
     let then = async { then.await.ok()?.ok().map(|job| std::sync::Arc::clone(&job)) };
     match tokio::join!(now, then) {
-        (Ok(Seen::Ok(now)), Some(job)) => {
+        (Some(now), Some(job)) => {
             let answers = matches!(job.state, JobState::Queued | JobState::Running | JobState::Done);
             answers && job.content_digest == Some(now)
         }
         _ => false,
+    }
+}
+
+/// What is there now, as the digest that a job on it would note; `None` if that cannot be told soon.
+async fn content(context: &CallContext, target: &Target) -> Option<String> {
+    match target {
+        Target::Tree(path) => {
+            let target = PathBuf::from(path);
+            let look = |reply| LooksMessage::Look { target, reply };
+            context.handles.looks.get()?.call(look, COMPARE_PATIENCE).await.ok()?.ok()
+        }
+        Target::App(AppTarget { app, .. }) => {
+            timeout(COMPARE_PATIENCE, context.handles.apps.content(app)).await.ok()?.ok()
+        }
+        Target::Web(_) => None,
     }
 }
 
