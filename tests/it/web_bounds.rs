@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use proctor::cli::client::Client;
-use proctor::config::Config;
+use proctor::config::{Config, Pull};
 use proctor::domain::scope::AllowList;
 use proctor::protocol::api::{JobAnswer, RunAnswer, ScanArguments};
 use proctor::protocol::web::{LoadArguments, PhaseWord, WebArguments};
@@ -15,6 +15,8 @@ use rustls::pki_types::PrivateKeyDer;
 use super::egress_world::{Reply, Web, acceptor};
 use super::whole::World;
 
+/// The real ZAP that `tests/images/all` makes.
+const ZAP: &str = "proctor-test/zap:2.17.0";
 /// Seconds a job may take: wapiti's limits are parts of it.
 const DEADLINE_S: u32 = 240;
 /// The same and some.
@@ -107,9 +109,7 @@ async fn wapiti_attacks_what_it_may_and_asks_for_nothing_that_is_excluded() {
     let requests = web.requests();
     let asked: Vec<&str> = requests.iter().filter_map(|request| request.split(' ').nth(1)).collect();
     assert!(asked.iter().any(|path| path.starts_with("/app/in?q=") && *path != "/app/in?q=1"), "{asked:?}");
-    let decoded = |path: &str| percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
-    let forbidden: Vec<_> =
-        asked.iter().filter(|path| decoded(path).contains("/logout") || !path.starts_with("/app/")).collect();
+    let forbidden = forbidden(&web);
     assert!(forbidden.is_empty(), "{forbidden:?}");
     world.end().await;
 }
@@ -136,4 +136,40 @@ async fn a_site_by_https_is_examined_and_measured_by_the_real_tools() {
         assert!(seen(tool, rule), "{tool} {rule}: {findings:#?}");
     }
     world.end().await;
+}
+
+/// Over https the gate sees nothing, and ZAP is on its word: it takes our patterns for its own, and keeps to the folder. It
+/// holds them against URLs as they are written, so that an encoded spelling gets through.
+#[tokio::test(flavor = "multi_thread")]
+async fn zap_attacks_a_site_by_https_and_leaves_out_what_is_excluded() {
+    let world = World::with(&[], |config| {
+        listed(config);
+        config.docker.pull = Pull::Never;
+        config.zap.image = ZAP.to_owned();
+    })
+    .await;
+    let web = secure().await;
+    let url = format!("https://localhost:{}/app/", web.address.port());
+    let job = scan(&world, url, &["zap", "wapiti"], &["/logout"]).await;
+    assert_eq!(run(&job, "wapiti").state, "not_applicable", "{job:#?}");
+    let zap = run(&job, "zap");
+    assert_eq!(zap.state, "findings", "{zap:#?}");
+    let coverage = zap.coverage.as_ref().unwrap();
+    assert!(coverage.requests.is_some_and(|requests| requests > 5), "{coverage:?}");
+    let findings = world.findings(&job.job).await;
+    let injected = findings.iter().any(|found| found.rule == "40012" && found.path.contains("/app/in"));
+    assert!(injected, "{findings:#?}");
+    let forbidden: Vec<_> =
+        forbidden(&web).into_iter().filter(|path| !path.starts_with("/app/%6Cogout")).collect();
+    assert!(forbidden.is_empty(), "{forbidden:?}");
+    world.end().await;
+}
+
+/// What was asked for, and should not have been.
+fn forbidden(web: &Web) -> Vec<String> {
+    let requests = web.requests();
+    let asked = requests.iter().filter_map(|request| request.split(' ').nth(1));
+    let decoded = |path: &str| percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned();
+    let is_forbidden = |path: &&str| decoded(path).contains("/logout") || !path.starts_with("/app/");
+    asked.filter(is_forbidden).map(str::to_owned).collect()
 }
