@@ -8,7 +8,7 @@ use crate::domain::job::{HandBack, JobEvent, JobState, JobView};
 use crate::domain::lease::Fence;
 use crate::domain::rescue::{self, Fate, Tries, ended};
 
-/// Jobs that one look finds: far above what admission lets in. More are found by the next one.
+/// Jobs that one look finds: as many as can wait and run (the most that `jobs.queue_max` and `jobs.running_max` allow).
 pub const OPEN_JOBS_MAX: u32 = 10_000;
 
 /// Takes up what has not ended: a job that ran is handed back or, where that is hopeless, ended; one that waited waits

@@ -89,7 +89,7 @@ pub enum JobMessage {
     /// The copy is there, or it cannot be made.
     SnapshotTaken { result: Result<Snapshot, SnapshotError> },
     /// There will be no copy, and the copier cannot say why.
-    CopyLost { detail: String },
+    CopyLost { reason: FailureReason, detail: String },
     /// What the app is made from that will be looked at, as a digest.
     AppRead { content: String },
     /// What runs can be looked at, or it cannot.
@@ -172,7 +172,7 @@ impl Server for Job {
                 Ok(())
             }
             JobMessage::SnapshotTaken { result } => self.snapshot_taken(result, context).await,
-            JobMessage::CopyLost { detail } => self.target_unread(detail).await,
+            JobMessage::CopyLost { reason, detail } => self.target_unread(reason, detail).await,
             JobMessage::AppRead { content } => self.app_read(content).await,
             JobMessage::SitePrepared { result } => self.site_prepared(result, context).await,
             JobMessage::Does { run, what } => {

@@ -52,10 +52,12 @@ impl Job {
                 move || snapshot::take(&target, &destination, &shop.policy, &shop.snapshot_limits, &cancel);
             let message = match timeout_at(deadline, tokio::task::spawn_blocking(copy)).await {
                 Ok(Ok(result)) => JobMessage::SnapshotTaken { result },
-                Ok(Err(panic)) => {
-                    JobMessage::CopyLost { detail: format!("copying the target failed: {panic}") }
-                }
+                Ok(Err(panic)) => JobMessage::CopyLost {
+                    reason: FailureReason::Internal,
+                    detail: format!("copying the target failed: {panic}"),
+                },
                 Err(_) => JobMessage::CopyLost {
+                    reason: FailureReason::TimedOut,
                     detail: "the deadline passed while the target was copied".to_owned(),
                 },
             };
@@ -123,7 +125,9 @@ impl Job {
             Err(SnapshotError::Cancelled) => {
                 return self.end(JobState::Cancelled, None, Outcome::Cancelled).await;
             }
-            Err(error) => return self.target_unread(error.to_string()).await,
+            Err(error) => {
+                return self.target_unread(FailureReason::TargetUnreadable, error.to_string()).await;
+            }
         };
         let before = Arc::clone(&self.arguments.view.borrow());
         if before.content_digest.as_ref().is_some_and(|digest| *digest != snapshot.digest) {
@@ -137,8 +141,8 @@ impl Job {
         self.start_runs(planned, Subject::Tree(Arc::new(snapshot)), context).await
     }
 
-    pub(super) async fn target_unread(&mut self, detail: String) -> Result<(), Stop> {
-        let outcome = Outcome::failed(FailureReason::TargetUnreadable, &detail);
+    pub(super) async fn target_unread(&mut self, reason: FailureReason, detail: String) -> Result<(), Stop> {
+        let outcome = Outcome::failed(reason, &detail);
         self.end(JobState::Failed, Some(detail), outcome).await
     }
 

@@ -17,6 +17,10 @@ use crate::faults;
 use crate::store::StoreError;
 use crate::store::record::{LetIn, Submission};
 
+/// Wishes for one job that are watched. Past it they count as kept: a client that repeats its request for hours must not
+/// pile up tasks, and the job runs on for those who came first.
+const WISHES_WATCHED_MAX: u32 = 10_000;
+
 impl Jobs {
     pub(super) fn submit(
         &mut self,
@@ -72,7 +76,9 @@ impl Jobs {
     fn wanted_by(&mut self, job: JobId, wish: Wish, context: &Context<JobsMessage>) {
         let Some(live) = self.live.get_mut(&job) else { return };
         live.wanted = live.wanted.saturating_add(1);
-        watch_over(live.watch(), job, wish, context);
+        if live.wanted <= WISHES_WATCHED_MAX {
+            watch_over(live.watch(), job, wish, context);
+        }
     }
 
     fn let_in(
