@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::instance::{Instance, Wish};
 use super::order::ZapOrder;
@@ -20,21 +20,19 @@ use super::seat::Seat;
 use super::server::ZapMessage;
 use super::settings::Settings;
 use crate::actors::breakers::{Breakers, Down, Pass};
-use crate::actors::docker::{Docker, EngineState};
+use crate::actors::docker::Docker;
 use crate::actors::egress::login::{self, NotLoggedIn, Session};
 use crate::actors::mailbox::Slot;
 use crate::domain::breaker::{Dependency, Verdict};
 use crate::domain::outcome::FailureReason;
 use crate::domain::verdict::{WebEnding, WebEvidence};
 use crate::domain::zap::phases::{Progress, Stage, stages};
-use crate::domain::zap::trouble::Trouble;
+use crate::domain::zap::trouble::{Losses, Trouble};
 
-/// A ZAP that was lost is replaced once: what kills two of them is the target, or the machine.
-const TRIES: u32 = 2;
 /// Less time than this is not enough for another ZAP to find anything.
 const TRY_MIN: Duration = Duration::from_secs(20);
-/// For an engine to come back before the other try.
-const ENGINE_BACK: Duration = Duration::from_secs(60);
+/// Before each question whether it is back.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// For the removal of a ZAP before the scan is told as over; then it goes on unseen.
 const REMOVAL: Duration = Duration::from_secs(15);
 
@@ -75,40 +73,48 @@ impl Zap {
 
     /// Scans. Over by the order's deadline, whatever hangs. Dropping the future ends the scan and leaves nothing.
     pub async fn scan(&self, order: ZapOrder) -> WebEvidence {
-        let mut tries = 1;
+        let (mut losses, began) = (Losses::default(), Instant::now());
         loop {
             let (trouble, log_tail) = match self.one(&order).await {
                 Attempted::Done(evidence) => return evidence,
                 Attempted::Cancelled => return WebEvidence::nothing(WebEnding::Cancelled),
                 Attempted::Failed { trouble, log_tail } => (trouble, log_tail),
             };
-            if tries < TRIES && trouble.is_worth_another_try() && self.may_try_again(&order).await {
-                tries += 1;
-                tracing::warn!(
-                    reason = trouble.reason.word(),
-                    detail = trouble.detail,
-                    "the scan is tried once more"
-                );
+            let again = if losses.any() { ", and so it was with the one before it" } else { "" };
+            if let Some(patience) = losses.patience(trouble.reason, began.elapsed())
+                && self.may_try_again(&order, patience).await
+            {
+                let (reason, detail) = (trouble.reason.word(), trouble.detail);
+                tracing::warn!(reason, detail, "the scan is tried once more");
                 continue;
             }
             let Trouble { reason, detail, advice } = trouble;
-            let again = if tries > 1 { ", and so it was with the one before it" } else { "" };
             let detail = format!("{detail}{again}");
             return WebEvidence::nothing(WebEnding::Failed { reason, detail, advice, log_tail });
         }
     }
 
-    /// Whether there is time for another ZAP, and an engine for it: one that was restarted takes the ZAP with it and is back
-    /// in seconds.
-    async fn may_try_again(&self, order: &ZapOrder) -> bool {
+    /// Whether there is time for another ZAP, and an engine for it within `patience`.
+    async fn may_try_again(&self, order: &ZapOrder, patience: Duration) -> bool {
         let left = order.deadline.saturating_duration_since(Instant::now());
         let Some(spare) = left.checked_sub(TRY_MIN) else { return false };
-        let mut state = self.docker.state();
-        let ready = state.wait_for(|state| matches!(state, EngineState::Ready(_)));
         tokio::select! {
             biased;
             () = order.cancel.cancelled() => false,
-            ready = timeout(spare.min(ENGINE_BACK), ready) => ready.is_ok(),
+            back = timeout(spare.min(patience), self.engine_is_back()) => back.is_ok(),
+        }
+    }
+
+    /// Asks the engine itself: its state is as old as the last ping, and a ZAP may be lost because it went away just now.
+    async fn engine_is_back(&self) {
+        loop {
+            sleep(ASK_EVERY).await;
+            if let Ok(engine) = self.docker.engine().await {
+                let looked = engine.find_image(&self.settings.image).await;
+                if !looked.is_err_and(|error| error.is_passing()) {
+                    return;
+                }
+            }
         }
     }
 

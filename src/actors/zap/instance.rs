@@ -206,9 +206,8 @@ fn unready(detail: impl Into<String>) -> Trouble {
 pub(super) fn engine_trouble(error: EngineError) -> Trouble {
     let detail = error.to_string();
     let reason = match error {
-        EngineError::Unavailable(_) | EngineError::Lost { .. } | EngineError::TimedOut { .. } => {
-            FailureReason::EngineUnavailable
-        }
+        // Also one that answers and starts nothing, as while it is stopped.
+        _ if error.is_passing() => FailureReason::EngineUnavailable,
         EngineError::ImageMissing { .. } => FailureReason::ImageMissing,
         EngineError::EndedAtOnce { oom_killed: true, .. } => FailureReason::MemoryExceeded,
         _ => FailureReason::ZapUnready,
