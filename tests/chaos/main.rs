@@ -16,6 +16,8 @@ mod calls;
 mod proc;
 mod leftovers;
 mod oracle;
+mod engine;
+mod page;
 
 mod cancel;
 mod overload;
@@ -26,6 +28,8 @@ mod kill;
 mod dedup;
 mod drain;
 mod budget;
+mod zap;
+mod zap_faults;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -56,6 +60,7 @@ const SCENARIOS: &[Scenario] = &[
     ("dedup", |plan| Box::pin(dedup::run(plan))),
     ("drain", |plan| Box::pin(drain::run(plan))),
     ("budget", |plan| Box::pin(budget::run(plan))),
+    ("zap", |plan| Box::pin(zap::run(plan))),
 ];
 
 fn main() -> ExitCode {

@@ -99,18 +99,18 @@ impl Verdict {
 
 /// A job as it is in the database.
 #[derive(Debug)]
-struct Stored {
+pub struct Stored {
     state: String,
     error: String,
     starts: u64,
-    ends: u64,
-    runs: u64,
-    run_ends: u64,
+    pub ends: u64,
+    pub runs: u64,
+    pub run_ends: u64,
     findings: u64,
 }
 
 /// All jobs, by target and id.
-fn stored(world: &World) -> BTreeMap<PathBuf, BTreeMap<String, Stored>> {
+pub fn stored(world: &World) -> BTreeMap<PathBuf, BTreeMap<String, Stored>> {
     let connection = open::reader(&world.data_dir().join(open::DATABASE)).expect("the store is sound");
     let sql = "SELECT id, target, state, ifnull(error, ''),
         (SELECT count(*) FROM events WHERE events.job = jobs.job AND event = '\"started\"'),
