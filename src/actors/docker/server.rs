@@ -105,9 +105,8 @@ impl Server for DockerServer {
 
     async fn terminate(&mut self, _: &Context<DockerMessage>) {
         let Some(engine) = &self.engine else { return };
-        match timeout(LAST_SWEEP, engine.clear()).await {
-            Ok(Ok(swept)) if swept.failed == 0 => {}
-            _ => tracing::warn!("something is left in the Docker engine; the next start removes it"),
+        if timeout(LAST_SWEEP, clear(engine)).await != Ok(true) {
+            tracing::warn!("something is left in the Docker engine; the next start removes it");
         }
     }
 }
@@ -163,6 +162,18 @@ impl DockerServer {
             let Ok(_place) = removals.acquire_owned().await else { return };
             remove(&engine, &thing).await;
         });
+    }
+}
+
+/// Removes all that is left, as often as it takes: a network goes after the containers on it, which may be going already. False:
+/// the engine cannot say what there is.
+async fn clear(engine: &Engine) -> bool {
+    loop {
+        match engine.clear().await {
+            Ok(swept) if swept.failed == 0 => return true,
+            Ok(_) => sleep(REMOVAL_PAUSE).await,
+            Err(_) => return false,
+        }
     }
 }
 
