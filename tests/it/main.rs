@@ -88,6 +88,7 @@ mod docker_killed;
 mod apps;
 mod zap_world;
 mod zap;
+mod zap_bounds;
 mod zap_faults;
 mod zap_shop;
 mod contained_tools;

@@ -3,14 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use proctor::domain::breaker::Dependency;
 use proctor::domain::outcome::FailureReason;
 use proctor::domain::target::{Phase, WebPlan};
 use proctor::domain::verdict::{WebEnding, WebEvidence};
 use proctor::domain::zap::phases::Stage;
 
 use crate::docker_world::docker;
-use crate::zap_world::{World, finished, patiently, places, reason, settings, until};
+use crate::zap_world::{World, finished, patiently, places, reason, settings};
 
 /// A scan that stays in its attack until somebody skips a rule, which nobody does soon.
 const LINGERS: &[&str] = &["proctor.active=endless"];
@@ -29,12 +28,6 @@ fn found_all(evidence: &WebEvidence) {
     for rule in ["10020", "10021", "10038", "40012", "40018"] {
         assert!(rules.iter().any(|found| found == rule), "{rule}: {rules:?}");
     }
-}
-
-/// Waits for the ZAP that follows this one.
-async fn next_zap(world: &World, before: &str) -> String {
-    until("another ZAP", || world.zaps().iter().any(|id| id != before)).await;
-    world.zaps().into_iter().find(|id| id != before).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +53,7 @@ async fn two_zaps_that_are_killed_are_one_failure_that_says_what_was_lost() {
     scan.comes_to(Stage::Active).await;
     let first = world.the_zap();
     docker(&["kill", &first]);
-    let second = next_zap(&world, &first).await;
+    let second = world.next_zap(&first).await;
     scan.comes_back_to(Stage::Active).await;
     docker(&["kill", &second]);
     let evidence = scan.ends().await;
@@ -81,7 +74,7 @@ async fn a_frozen_zap_is_given_up_in_a_bounded_time_and_replaced() {
     scan.comes_to(Stage::Active).await;
     let (before, frozen) = (Instant::now(), world.the_zap());
     docker(&["pause", &frozen]);
-    next_zap(&world, &frozen).await;
+    world.next_zap(&frozen).await;
     assert!(before.elapsed() < NEXT_ZAP, "{:?}", before.elapsed());
     found_all(&scan.ends().await);
     page.remove().await;
@@ -148,23 +141,6 @@ async fn a_cancel_ends_a_scan_and_leaves_nothing() {
     scan.cancel.cancel();
     assert_eq!(scan.ends().await.ending, WebEnding::Cancelled);
     assert_eq!(world.zaps(), [""; 0]);
-    page.remove().await;
-    world.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_image_that_is_not_there_opens_the_breaker() {
-    let mut settings = settings(&[]);
-    settings.image = "proctor-test/no-such-image:0".parse().unwrap();
-    let world = World::of(settings).await;
-    let page = world.page("page").await;
-    for _ in 0..3 {
-        assert_eq!(reason(&world.scan(&page, Phase::Baseline).await), FailureReason::ImageMissing);
-    }
-    until("the breaker", || world.breakers.down(&Dependency::Zap).is_some()).await;
-    let before = Instant::now();
-    assert_eq!(reason(&world.scan(&page, Phase::Baseline).await), FailureReason::DependencyOpen);
-    assert!(before.elapsed() < Duration::from_secs(1));
     page.remove().await;
     world.close().await;
 }

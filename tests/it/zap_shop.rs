@@ -2,9 +2,6 @@
 //! what the same ZAP says to somebody who drives it by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
 
 use proctor::domain::finding::Finding;
 use proctor::domain::outcome::FailureReason;
@@ -13,7 +10,7 @@ use proctor::domain::verdict::WebEvidence;
 use serde_json::Value;
 
 use crate::docker_world::docker;
-use crate::zap_world::{IMAGE, Target, World, finished, reason, says, until};
+use crate::zap_world::{IMAGE, Target, World, address_of, ask_by_hand, finished, reason, says, until};
 
 /// The rules of ZAP that are about a planted defect, and the path where it is.
 fn planted(id: &str) -> (String, BTreeSet<String>) {
@@ -198,15 +195,7 @@ impl Drop for ByHand {
 
 impl ByHand {
     fn ask(&self, path: &str) -> Option<Value> {
-        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        let address = docker(&["inspect", "-f", format, &self.container]);
-        let mut stream = TcpStream::connect((address.as_str(), 8080)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        let head = format!("GET /JSON/{path} HTTP/1.0\r\nHost: zap\r\nX-ZAP-API-Key: {}\r\n\r\n", self.key);
-        stream.write_all(head.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+        ask_by_hand(&address_of(&self.container), self.key, path)
     }
 
     fn must(&self, path: &str) -> Value {

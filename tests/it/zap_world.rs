@@ -1,7 +1,8 @@
 //! What the tests of ZAP share: the real ZAP of `tests/images`, behind the actors that the daemon has, and small targets. Each
 //! world is a daemon of its own; what it leaves in the engine fails its test.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use proctor::actors::breakers::{Breakers, BreakersArguments, BreakersServer};
@@ -88,10 +89,13 @@ impl World {
     }
 
     pub async fn of(settings: Settings) -> Self {
+        let minute = Duration::from_secs(60);
+        Self::with_breaker(settings, Rules { failures_max: 3, reset: minute, reset_max: minute }).await
+    }
+
+    pub async fn with_breaker(settings: Settings, rules: Rules) -> Self {
         let base = docker_world::World::boot().await;
         let breakers = Breakers::default();
-        let rules =
-            Rules { failures_max: 3, reset: Duration::from_secs(60), reset_max: Duration::from_secs(60) };
         let held = BreakersArguments { rules, door: breakers.clone(), journal: Journal::default() };
         let zap = Zap::new(settings, base.docker.clone(), breakers.clone());
         let arguments = ZapArguments { door: zap.clone(), docker: base.docker.clone() };
@@ -169,6 +173,12 @@ impl World {
         ids[0].clone()
     }
 
+    /// Waits for the ZAP that follows this one; its id.
+    pub async fn next_zap(&self, before: &str) -> String {
+        until("another ZAP", || self.zaps().iter().any(|id| id != before)).await;
+        self.zaps().into_iter().find(|id| id != before).unwrap()
+    }
+
     pub fn zaps(&self) -> Vec<String> {
         let filter = format!("label=proctor.daemon={}", self.base.identity.daemon);
         let ids = docker(&["ps", "--quiet", "--filter", &filter, "--filter", &format!("ancestor={IMAGE}")]);
@@ -230,6 +240,22 @@ impl Scan {
     pub async fn ends(self) -> WebEvidence {
         tokio::time::timeout(SCAN * 2, self.ended).await.expect("a scan is over with its deadline").unwrap()
     }
+}
+
+/// One call to the ZAP at this address, in a few lines that share nothing with the client.
+pub fn ask_by_hand(address: &str, key: &str, path: &str) -> Option<serde_json::Value> {
+    let mut stream = TcpStream::connect((address, 8080)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let head = format!("GET /JSON/{path} HTTP/1.0\r\nHost: zap\r\nX-ZAP-API-Key: {key}\r\n\r\n");
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+}
+
+/// Where a container is on its one network.
+pub fn address_of(container: &str) -> String {
+    docker(&["inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", container])
 }
 
 /// `(rule, path and query names, parameter)` of each finding, in order.

@@ -13,9 +13,9 @@ use bollard::container::LogOutput;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptionsBuilder, KillContainerOptionsBuilder,
-    LogsOptionsBuilder, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    LogsOptionsBuilder, StatsOptionsBuilder, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -222,6 +222,19 @@ impl Container {
         let looked = || self.engine.client().inspect_container(&self.id, Some(options.clone()));
         let seen = self.engine.look_at("measure a container", SLOW, looked).await?;
         Ok(seen.size_rw.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default())
+    }
+
+    /// Bytes of memory that it has now, and may have. What the kernel keeps of files and would drop at once is not counted.
+    pub async fn memory_bytes(&self) -> Result<(u64, u64), EngineError> {
+        let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
+        let mut stats = Box::pin(self.engine.client().stats(&self.id, Some(options)));
+        let seen = self.engine.ask("measure a container", QUICK, stats.try_next()).await?;
+        let memory = seen.and_then(|seen| seen.memory_stats).unwrap_or_default();
+        // Their names in cgroups v1 and v2.
+        let kept = ["total_inactive_file", "inactive_file"];
+        let parts = memory.stats.unwrap_or_default();
+        let kept = kept.iter().find_map(|name| parts.get(*name)).copied().unwrap_or_default();
+        Ok((memory.usage.unwrap_or_default().saturating_sub(kept), memory.limit.unwrap_or_default()))
     }
 
     /// Unpacks a tar archive in a directory that is there.

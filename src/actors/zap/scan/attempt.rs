@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{sleep_until, timeout};
 
 use super::run::{Run, Work};
-use super::watchdog;
+use super::watchdog::{self, MemoryPeak};
 use crate::actors::egress::login::Session;
 use crate::actors::egress::{Gate, Traffic};
 use crate::actors::zap::instance::Instance;
@@ -44,7 +44,7 @@ pub async fn attempt(
         Ok(gate) => gate,
         Err(error) => return Attempted::failed(no_gate(instance, &error)),
     };
-    let mut work = Work::default();
+    let (mut work, peak) = (Work::default(), MemoryPeak::default());
     let run = Run::new(order, settings, (instance, &gate), &mut work);
     let ended = tokio::select! {
         biased;
@@ -53,13 +53,17 @@ pub async fn attempt(
         () = sleep_until(order.deadline) => {
             Err(Trouble::new(FailureReason::TimedOut, "the time of the scan was over"))
         }
-        trouble = watchdog::watch(order, settings, instance, &gate) => Err(trouble),
+        trouble = watchdog::watch(order, settings, instance, (&gate, &peak)) => Err(trouble),
         ended = run.perform() => ended,
     };
     let traffic = gate.traffic();
+    let shortage = peak.shortage();
     let concluded = match ended {
-        Ok(()) => conclude(order, instance, session, (&mut work, &traffic)).await,
-        Err(trouble) => Err(trouble),
+        Ok(()) => {
+            work.account.degraded.extend(shortage);
+            conclude(order, instance, session, (&mut work, &traffic)).await
+        }
+        Err(trouble) => Err(trouble.and(shortage)),
     };
     match concluded {
         Ok(evidence) => Attempted::Done(evidence),
