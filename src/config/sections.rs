@@ -222,6 +222,8 @@ pub struct Apps {
     /// Of one core, of each container.
     pub cpu_percent: u32,
     pub pids_max: u32,
+    /// Of each container, volumes not counted.
+    pub disk_mib: u64,
     /// Whether their network leads out of this machine.
     pub outside: bool,
     #[serde(rename = "build_s", deserialize_with = "seconds")]

@@ -15,7 +15,7 @@ use crate::contained_tools::Image;
 use crate::docker_world::{BASE, World as EngineWorld, docker, shell, until};
 
 /// A tool for what runs, which never ends.
-const WATCHES: &str = r#"
+pub const WATCHES: &str = r#"
 name = "watches"
 summary = "looks for ever"
 network = true

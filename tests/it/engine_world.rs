@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use proctor::domain::container::ContainerSpec;
 
@@ -106,7 +106,8 @@ impl OwnEngine {
                 podman
             }
         };
-        service.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        // Podman starts itself anew when it is not root's: what is killed is killed with that.
+        service.process_group(0).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.running =
             Some(service.spawn().expect("the engine is installed: tests/images/engine, tests/images/podman"));
     }
@@ -151,7 +152,7 @@ impl OwnEngine {
 
     pub fn signal(&mut self, signal: Signal) {
         if let Some(mut child) = self.running.take() {
-            kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+            killpg(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
             child.wait().unwrap();
         }
         // Killed, it leaves the numbers of its processes, and the next one waits for them. Its own child is killed with it,
@@ -176,6 +177,23 @@ impl OwnEngine {
     }
 }
 
+impl OwnEngine {
+    /// What Podman leaves when it ends: its mounts, and the process that holds a user's namespaces.
+    fn clear(&self) {
+        let pause = std::fs::read_to_string(self.at("run/libpod/tmp/pause.pid")).unwrap_or_default();
+        if let Ok(pause) = pause.trim().parse() {
+            kill(Pid::from_raw(pause), Signal::SIGKILL).ok();
+        }
+        let folder = self.folder.path().display().to_string();
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        for place in
+            mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|at| at.starts_with(&folder))
+        {
+            drop(command("umount").args(["--lazy", place]).output());
+        }
+    }
+}
+
 impl Drop for OwnEngine {
     #[expect(clippy::print_stderr, reason = "what the engine said, beside what failed")]
     fn drop(&mut self) {
@@ -184,6 +202,9 @@ impl Drop for OwnEngine {
             drop(self.podman_with(&["rm", "--all", "--force", "--time=0"]).output());
         }
         self.signal(Signal::SIGTERM);
+        if self.product != Product::Docker {
+            self.clear();
+        }
         if std::thread::panicking() {
             eprintln!("the engine's log:\n{}", std::fs::read_to_string(self.at("log")).unwrap_or_default());
         }

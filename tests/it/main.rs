@@ -85,6 +85,7 @@ mod engine_world;
 mod docker_engine;
 mod podman;
 mod docker_killed;
+mod apps_disk;
 mod apps;
 mod zap_world;
 mod zap;

@@ -105,7 +105,10 @@ async fn live(spec: &AppSpec, workshop: &Workshop, state: &watch::Sender<AppStat
         }
         Err(error) => return error,
     };
-    let error = services.lost(&entry).await;
+    let error = tokio::select! {
+        lost = services.lost(&entry) => lost,
+        full = services.filled(workshop.apps.disk_mib) => full,
+    };
     // Said before it is cleared away: who looks at it should not wait for that.
     state.send_replace(AppState::Ended(error.clone()));
     // A reader of its log may hold it for a moment: then the guards remove it.
@@ -159,8 +162,11 @@ async fn start(
         .map_err(|refused| AppError::NotNow(refused.to_string()))?;
     progress("waiting for an answer");
     let path = spec.health.as_deref();
-    health::wait(&services, &Question { entry: &entry, authority: &authority, address, path }, &stage)
-        .await?;
+    let question = Question { entry: &entry, authority: &authority, address, path };
+    tokio::select! {
+        answered = health::wait(&services, &question, &stage) => answered?,
+        full = services.filled(workshop.apps.disk_mib) => return Err(full),
+    }
     let endpoint = Endpoint { authority, address, services: Arc::downgrade(&services) };
     Ok(Started { services, endpoint, entry })
 }

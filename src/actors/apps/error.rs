@@ -34,6 +34,8 @@ pub enum AppError {
     /// It was up, and is no more.
     #[error("service {service} of the app ended with {}{}", exit.code, memory(exit))]
     Lost { service: String, exit: Exit, tail: String },
+    #[error("service {service} wrote more than {limit_mib} MiB to its disk (apps.disk_mib)")]
+    DiskFull { service: String, limit_mib: u64 },
     #[error("{limit} apps are up already (apps.running_max): wait for one to end, or stop one")]
     Full { limit: usize },
     #[error("the app was stopped")]
@@ -52,6 +54,7 @@ impl AppError {
         match self {
             Self::Unavailable(_) => FailureReason::EngineUnavailable,
             Self::ImageMissing { .. } => FailureReason::ImageMissing,
+            Self::DiskFull { .. } => FailureReason::DiskLimit,
             Self::Lost { .. } | Self::Stopped => FailureReason::TargetLost,
             Self::Plan(_)
             | Self::Source { .. }

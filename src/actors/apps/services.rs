@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::AppError;
 use super::images::Made;
@@ -22,6 +22,8 @@ use crate::domain::container::{
     Reach,
 };
 
+/// Between two looks at what the containers have written: the engine adds up all files of their own layers for one.
+const DISK_EVERY: Duration = Duration::from_secs(10);
 /// Memory that a tmpfs of a service may take; it counts against the service's limit anyway.
 const TMPFS_BYTES: u64 = 256 << 20;
 
@@ -142,6 +144,20 @@ impl Services {
             }
         }
         AppError::Stopped
+    }
+
+    /// Waits for one that has written more than it may.
+    pub(super) async fn filled(&self, limit_mib: u64) -> AppError {
+        loop {
+            sleep(DISK_EVERY).await;
+            for Service { name, container, .. } in &self.running {
+                // What cannot be measured now is measured the next time.
+                let bytes = container.disk_bytes().await.unwrap_or_default();
+                if bytes > limit_mib << 20 {
+                    return AppError::DiskFull { service: name.clone(), limit_mib };
+                }
+            }
+        }
     }
 
     /// The end of what each printed.
