@@ -62,7 +62,7 @@ pub async fn run(plan: Plan) -> Vec<Row> {
         if round % KILL_EVERY == KILL_EVERY - 1 {
             tokio::join!(
                 kill(&mut served, rng.between(Duration::ZERO..KILL_WITHIN)),
-                interrupted(&mut clients, &arguments)
+                interrupted(&mut clients, &arguments, &ledger)
             );
             served = world.serve().await;
             clients = connect(&served).await;
@@ -132,9 +132,10 @@ async fn all_at_once(clients: &mut [Client], request: &(PathBuf, Value), ledger:
     }
 }
 
-/// The same, while the daemon dies: what is answered and what is not, nobody knows.
-async fn interrupted(clients: &mut [Client], (_, arguments): &(PathBuf, Value)) {
-    drop(join_all(clients.iter_mut().map(|client| calls::call(client, "scan", arguments))).await);
+/// The same, while the daemon dies: who gets no answer knows nothing, and who gets one may rely on it.
+async fn interrupted(clients: &mut [Client], (target, arguments): &(PathBuf, Value), ledger: &Ledger) {
+    let answers = join_all(clients.iter_mut().map(|client| calls::call(client, "scan", arguments))).await;
+    answers.into_iter().flatten().for_each(|job| ledger.acknowledged(Path::new(target), &job.job));
 }
 
 async fn kill(served: &mut Served, after: Duration) {

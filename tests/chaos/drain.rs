@@ -147,7 +147,14 @@ async fn next_life(world: &World, ledger: &Ledger) -> Vec<Row> {
     let done = format!("the next daemon, {:.0} s", began.elapsed().as_secs_f64());
     let idle = until(Duration::from_secs(5), || super::proc::below(served.pid()).is_empty()).await;
     let code = served.stop().await;
-    let mut rows = ledger.check(world, FINDINGS).rows(&done);
+    let verdict = ledger.check(world, FINDINGS);
+    let mut rows = verdict.rows(&done);
+    rows.push(Row::new(
+        format!("{RUNNING} jobs that ran"),
+        format!("{} were handed back and started again", verdict.again),
+        "all of them",
+        verdict.again == RUNNING,
+    ));
     let figures = format!("all over {ended}, idle {idle}, exit {code:?}");
     rows.push(Row::new(done, figures, "all over, idle, exit 0", ended && idle && code == Some(0)));
     rows

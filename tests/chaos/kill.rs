@@ -40,6 +40,9 @@ const FINDINGS: u64 = 2;
 /// Where the daemon of now listens; `None` while there is none.
 type Door = RefCell<Option<(SocketAddr, String)>>;
 
+/// Kills among which one must have met its named point: many of these are passed by few lives.
+const AT_POINTS_OF: usize = 20;
+
 #[derive(Default)]
 struct Lives {
     ready: Times,
@@ -91,6 +94,12 @@ async fn finish(world: &World, ledger: &Ledger, mut lives: Lives, last: Served) 
         lives.ready.at(0.99) <= READY_MAX,
     ));
     rows.push(left);
+    rows.push(Row::new(
+        format!("{killed} kills"),
+        format!("{} at named points", lives.at_points),
+        format!("at least one of {AT_POINTS_OF}"),
+        lives.at_points * AT_POINTS_OF >= killed,
+    ));
     let figures = format!("all jobs over: {ended}, exit code {code:?}");
     rows.push(Row::new(
         "then work to the end, SIGTERM",
