@@ -239,6 +239,7 @@ impl Scene {
         asked(MADE_MAX, || !self.engine.containers().is_empty()).await;
         let zaps = self.engine.containers();
         assert!(zaps.len() <= 1, "a scan has one ZAP: {zaps:?}");
+        client = self.served.client().await;
         let stage = look(&mut client, &job, 0).await.stage().to_owned();
         if let Some(zap) = zaps.first() {
             fault.strike(&mut self.engine, zap).await;
@@ -247,8 +248,9 @@ impl Scene {
             self.served.signal(Signal::SIGKILL);
             self.served.wait().await;
             self.served = Served::start(&self.world, None).await;
-            client = self.served.client().await;
         }
+        // Whoever does not read for as long as an engine takes to start is hung up on.
+        client = self.served.client().await;
         let end = end_of(&mut client, &job).await.unwrap_or_default();
         let took = began.elapsed();
         asked(SETTLE_MAX, || self.engine.held().is_empty()).await;
