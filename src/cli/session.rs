@@ -86,14 +86,14 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::domain::scope::{Intrusion, Lists};
+    use crate::domain::scope::{Lists, Permission};
 
     #[test]
     fn what_was_typed_may_be_touched_unless_it_takes_an_operators_word() {
         for (url, active, allowed) in [
-            ("http://localhost:5000/", false, Some(Intrusion::Look)),
-            ("http://127.0.0.1:5000/x", true, Some(Intrusion::Attack)),
-            ("https://shop.example/", false, Some(Intrusion::Look)),
+            ("http://localhost:5000/", false, Some(Permission::Look)),
+            ("http://127.0.0.1:5000/x", true, Some(Permission::Attack)),
+            ("https://shop.example/", false, Some(Permission::Look)),
             ("http://169.254.169.254/", false, None),
             ("http://[fe80::1]/", true, None),
             ("http://[::ffff:169.254.169.254]/", true, None),
@@ -103,9 +103,9 @@ mod tests {
             allow(&mut config, url, active);
             let lists = Lists { hosts: config.targets.hosts, active: config.targets.active };
             let authority = Place::parse(url).unwrap().authority;
-            let may = |intrusion| lists.consider(&authority, intrusion).is_ok();
-            assert_eq!(may(Intrusion::Look), allowed.is_some(), "{url}");
-            assert_eq!(may(Intrusion::Attack), allowed == Some(Intrusion::Attack), "{url}");
+            let may = |permission| lists.consider(&authority, permission).is_ok();
+            assert_eq!(may(Permission::Look), allowed.is_some(), "{url}");
+            assert_eq!(may(Permission::Attack), allowed == Some(Permission::Attack), "{url}");
         }
     }
 }

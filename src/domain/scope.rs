@@ -28,16 +28,16 @@ pub use rules::{AllowList, BadRule};
 /// Addresses kept of one name, in the resolver's order. A name with more is served by any of these.
 pub const ADDRESSES_MAX: usize = 16;
 
-/// What is to be done to a target.
+/// What a job needs leave for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Intrusion {
+pub enum Permission {
     /// Ask for what any visitor gets.
     Look,
     /// Send what may change it, break it or exhaust it.
     Attack,
 }
 
-impl Intrusion {
+impl Permission {
     /// The key of the configuration that allows it.
     pub const fn key(self) -> &'static str {
         match self {
@@ -57,19 +57,19 @@ pub struct Lists {
 }
 
 impl Lists {
-    fn that_allow(&self, intrusion: Intrusion) -> Vec<&AllowList> {
-        match intrusion {
-            Intrusion::Look => vec![&self.hosts, &self.active],
-            Intrusion::Attack => vec![&self.active],
+    fn that_allow(&self, permission: Permission) -> Vec<&AllowList> {
+        match permission {
+            Permission::Look => vec![&self.hosts, &self.active],
+            Permission::Attack => vec![&self.active],
         }
     }
 
     /// Whether it can make a difference what addresses this authority has. Where not, its name is not even looked up:
     /// a lookup tells a stranger's name server that somebody asked.
-    pub fn consider(&self, authority: &Authority, intrusion: Intrusion) -> Result<(), Refused> {
-        let lists = self.that_allow(intrusion);
+    pub fn consider(&self, authority: &Authority, permission: Permission) -> Result<(), Refused> {
+        let lists = self.that_allow(permission);
         let possible = lists.iter().any(|list| list.names(authority) || list.has_networks(authority.port()));
-        possible.then_some(()).ok_or_else(|| Refused::not_listed(authority, intrusion))
+        possible.then_some(()).ok_or_else(|| Refused::not_listed(authority, permission))
     }
 
     /// Decides where connections for this authority may go: all of `addresses`, or nowhere.
@@ -77,9 +77,9 @@ impl Lists {
         &self,
         authority: &Authority,
         addresses: &[IpAddr],
-        intrusion: Intrusion,
+        permission: Permission,
     ) -> Result<Vec<SocketAddr>, Refused> {
-        let lists = self.that_allow(intrusion);
+        let lists = self.that_allow(permission);
         let named = lists.iter().any(|list| list.names(authority));
         let covered = |address: IpAddr| lists.iter().any(|list| list.covers(authority, address));
         let mut pinned: Vec<SocketAddr> = Vec::new();
@@ -87,10 +87,10 @@ impl Lists {
             if !covered(address) {
                 let class = class(address);
                 if class != Class::Public {
-                    return Err(Refused::address(authority, address, intrusion));
+                    return Err(Refused::address(authority, address, permission));
                 }
                 if !named {
-                    return Err(Refused::not_listed(authority, intrusion));
+                    return Err(Refused::not_listed(authority, permission));
                 }
             }
             let address = SocketAddr::new(address, authority.port());

@@ -18,8 +18,8 @@ fn judged(rules: &[&str], url: &str, addresses: &[&str]) -> Result<Vec<SocketAdd
         Some(address) => vec![address],
         None => addresses.iter().map(|address| address.parse().unwrap()).collect(),
     };
-    lists.consider(&place.authority, Intrusion::Look)?;
-    lists.judge(&place.authority, &addresses, Intrusion::Look)
+    lists.consider(&place.authority, Permission::Look)?;
+    lists.judge(&place.authority, &addresses, Permission::Look)
 }
 
 #[track_caller]
@@ -111,14 +111,14 @@ fn a_port_in_a_rule_is_the_only_one() {
 #[test]
 fn what_may_be_attacked_may_be_looked_at_and_not_the_other_way_round() {
     let lists = Lists { hosts: list(&["look.example"]), active: list(&["attack.example"]) };
-    let judge = |host: &str, intrusion| {
+    let judge = |host: &str, permission| {
         let authority = Authority::new(host, 80).unwrap();
-        lists.consider(&authority, intrusion)?;
-        lists.judge(&authority, &[PUBLIC.parse().unwrap()], intrusion)
+        lists.consider(&authority, permission)?;
+        lists.judge(&authority, &[PUBLIC.parse().unwrap()], permission)
     };
-    assert!(judge("attack.example", Intrusion::Look).is_ok());
-    assert!(judge("attack.example", Intrusion::Attack).is_ok());
-    let refused = judge("look.example", Intrusion::Attack).unwrap_err();
+    assert!(judge("attack.example", Permission::Look).is_ok());
+    assert!(judge("attack.example", Permission::Attack).is_ok());
+    let refused = judge("look.example", Permission::Attack).unwrap_err();
     assert!(refused.to_string().contains("add \"look.example\""), "{refused}");
     assert!(refused.to_string().contains("targets.active"), "{refused}");
 }
@@ -290,7 +290,7 @@ proptest! {
     fn a_name_never_leads_to_an_address_that_is_not_public(bits in any::<u32>(), more in any::<u128>()) {
         for address in [IpAddr::V4(bits.into()), IpAddr::V6(more.into()), IpAddr::V6((0xffff_0000_0000 | u128::from(bits)).into())] {
             let authority = Authority::new("shop.example", 80).unwrap();
-            let judged = looking(&["shop.example"]).judge(&authority, &[address], Intrusion::Look);
+            let judged = looking(&["shop.example"]).judge(&authority, &[address], Permission::Look);
             prop_assert_eq!(judged.is_ok(), class(address) == Class::Public);
         }
     }
@@ -305,6 +305,6 @@ proptest! {
         let Ok(rules) = AllowList::parse(&[&network]) else { return Ok(()) };
         let lists = Lists { hosts: rules, active: AllowList::default() };
         let expected = other & mask == base & mask && (kind.may_be_listed_by_network() || (bits == 32 && kind.may_be_listed()));
-        prop_assert_eq!(lists.judge(&own, &[address.into()], Intrusion::Look).is_ok(), expected);
+        prop_assert_eq!(lists.judge(&own, &[address.into()], Permission::Look).is_ok(), expected);
     }
 }

@@ -10,7 +10,7 @@ use proctor::actors::probes::{Order, endpoints, headers};
 use proctor::domain::finding::Finding;
 use proctor::domain::ids::ToolName;
 use proctor::domain::outcome::{FailureReason, Outcome};
-use proctor::domain::scope::{AllowList, Authority, Intrusion, Lists, Place};
+use proctor::domain::scope::{AllowList, Authority, Lists, Permission, Place};
 use proctor::domain::target::{Expectation, Login, Phase, Seeds, WebPlan};
 use proctor::domain::verdict::{self, WebEnding, WebEvidence};
 use tokio::time::Instant;
@@ -214,7 +214,7 @@ async fn a_target_with_a_path_is_looked_at_in_its_folder_only() {
     let lists = Lists { hosts: AllowList::parse(&["127.0.0.1"]).unwrap(), ..Lists::default() };
     let plan = WebPlan { expect: vec![expectation("/health", &[404], None)], ..WebPlan::default() };
     let url = format!("http://{}/app/", web.address);
-    let site = Site::prepare(&url, plan, Intrusion::Look, &lists, &Resolver::system()).await.unwrap();
+    let site = Site::prepare(&url, plan, Permission::Look, &lists, &Resolver::system()).await.unwrap();
     let order = Order { site, ..order(&web, WebPlan::default()) };
     let evidence = soon("a look", headers::look(&order)).await;
     assert!(rules(&evidence).contains("repository-exposed"), "{evidence:?}");

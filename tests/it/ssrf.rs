@@ -10,7 +10,7 @@ use std::time::Duration;
 use proctor::actors::egress::{Ask, Fetcher, Gate, Limits, Resolver, Site};
 use proctor::actors::probes::{Order, headers};
 use proctor::domain::ids::ToolName;
-use proctor::domain::scope::{AllowList, Intrusion, Lists, Place};
+use proctor::domain::scope::{AllowList, Lists, Permission, Place};
 use proctor::domain::target::{Seeds, WebPlan};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -163,7 +163,7 @@ fn no_plan_brings_along_who_is_not_listed() {
                 let plan = WebPlan { seeds, ..WebPlan::default() };
                 let resolver = everyone_at(&[PUBLIC]);
                 let refused =
-                    Site::prepare("http://shop.example/", plan, Intrusion::Look, &lists(), &resolver).await;
+                    Site::prepare("http://shop.example/", plan, Permission::Look, &lists(), &resolver).await;
                 assert!(refused.is_err(), "{seed}");
             }
         }
@@ -260,7 +260,7 @@ fn what_is_listed_is_reached_even_there() {
             let url = format!("http://{host}/");
             let resolver = everyone_at(&[]);
             let site =
-                Site::prepare(&url, WebPlan::default(), Intrusion::Look, &lists, &resolver).await.unwrap();
+                Site::prepare(&url, WebPlan::default(), Permission::Look, &lists, &resolver).await.unwrap();
             let fetcher = Fetcher::new(Arc::clone(&site.scope), tls(), Limits::default());
             assert_eq!(fetcher.fetch(Ask::get(Place::parse(&url).unwrap())).await.unwrap().text(), "mine");
             let expected: Vec<IpAddr> = vec![address.parse().unwrap()];

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proctor::actors::egress::{Resolver, Site};
-use proctor::domain::scope::{AllowList, Intrusion, Lists, Refused};
+use proctor::domain::scope::{AllowList, Lists, Permission, Refused};
 use proctor::domain::target::WebPlan;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -107,7 +107,7 @@ pub fn everyone_at(addresses: &[&str]) -> Resolver {
 }
 
 pub async fn prepare(url: &str, resolver: &Resolver) -> Result<Site, Refused> {
-    Site::prepare(url, WebPlan::default(), Intrusion::Look, &lists(), resolver).await
+    Site::prepare(url, WebPlan::default(), Permission::Look, &lists(), resolver).await
 }
 
 pub fn set(addresses: &[&str]) -> BTreeSet<IpAddr> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::domain::scope::{Authority, Intrusion, Lists, Place, Refused, Scope};
+use crate::domain::scope::{Authority, Lists, Permission, Place, Refused, Scope};
 
 /// How long a name may take. A resolver that works answers in milliseconds; the system's own patience is half a minute.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -67,7 +67,7 @@ impl Resolver {
     pub async fn pin(
         &self,
         places: impl IntoIterator<Item = &Place>,
-        intrusion: Intrusion,
+        permission: Permission,
         lists: &Lists,
     ) -> Result<Scope, Refused> {
         let mut scope = Scope::default();
@@ -75,9 +75,9 @@ impl Resolver {
             if scope.addresses(authority).is_some() {
                 continue;
             }
-            lists.consider(authority, intrusion)?;
+            lists.consider(authority, permission)?;
             let addresses = self.resolve(authority).await?;
-            scope = scope.with(authority.clone(), lists.judge(authority, &addresses, intrusion)?);
+            scope = scope.with(authority.clone(), lists.judge(authority, &addresses, permission)?);
         }
         Ok(scope)
     }

@@ -16,7 +16,7 @@ use url::Url;
 use super::fetch::{Ask, FetchError, Fetcher, Limits};
 use super::resolve::Resolver;
 use super::tls::Tls;
-use crate::domain::scope::{Authority, Bounds, Intrusion, Lists, Place, Refused, Scope};
+use crate::domain::scope::{Authority, Bounds, Lists, Permission, Place, Refused, Scope};
 use crate::domain::target::{Login, WebPlan};
 
 /// Other URLs that a plan may name; each may cost a lookup.
@@ -48,7 +48,7 @@ impl Site {
     pub async fn prepare(
         url: &str,
         plan: WebPlan,
-        intrusion: Intrusion,
+        permission: Permission,
         lists: &Lists,
         resolver: &Resolver,
     ) -> Result<Self, Refused> {
@@ -58,7 +58,7 @@ impl Site {
             places.push(place.join(text)?);
         }
         let bounds = bounds(&place, &plan)?;
-        let scope = resolver.pin(&places, intrusion, lists).await?;
+        let scope = resolver.pin(&places, permission, lists).await?;
         Ok(Self { place, scope: Arc::new(scope.within(bounds)), plan: Arc::new(plan) })
     }
 

@@ -11,10 +11,10 @@ use crate::actors::egress::{Resolver, Site};
 use crate::actors::zap::Zap;
 use crate::domain::job::JobRequest;
 use crate::domain::outcome::{Failure, FailureReason};
-use crate::domain::scope::{Intrusion, Lists, Refused};
+use crate::domain::scope::{Lists, Permission, Refused};
 use crate::domain::target::{AppTarget, Target, WebTarget};
 use crate::tools::catalogue::Catalogue;
-use crate::tools::manifest::Intrusion as Does;
+use crate::tools::manifest::Intrusion;
 
 /// How what runs is reached. Cheap to clone.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub struct Prepared {
 pub(super) struct Wanted<'a> {
     pub request: &'a JobRequest,
     /// The most that will be done to it.
-    pub intrusion: Intrusion,
+    pub permission: Permission,
     pub deadline: Instant,
     /// Hears what is being done.
     pub says: &'a (dyn Fn(&str) + Send + Sync),
@@ -96,7 +96,7 @@ impl Sites {
         let (site, lease) = match &wanted.request.target {
             Target::Web(WebTarget { url, plan }) => {
                 let plan = plan.clone();
-                (Site::prepare(url, plan, wanted.intrusion, &self.lists, &self.resolver).await?, None)
+                (Site::prepare(url, plan, wanted.permission, &self.lists, &self.resolver).await?, None)
             }
             Target::App(AppTarget { app, plan }) => {
                 let app = self.apps.want(app).await?;
@@ -120,11 +120,11 @@ impl Sites {
 }
 
 /// The most that the tools of a job may do to what runs.
-pub fn intrusion(request: &JobRequest, catalogue: &Catalogue) -> Intrusion {
+pub fn permission(request: &JobRequest, catalogue: &Catalogue) -> Permission {
     let attacks = request.target.plan().is_some_and(|plan| plan.phase.attacks());
     let loads = request.tools.iter().any(|name| {
         let does = catalogue.get(name).and_then(|manifest| manifest.intrusion());
-        matches!(does, Some(Does::Active | Does::Load))
+        matches!(does, Some(Intrusion::Active | Intrusion::Load))
     });
-    if attacks || loads { Intrusion::Attack } else { Intrusion::Look }
+    if attacks || loads { Permission::Attack } else { Permission::Look }
 }

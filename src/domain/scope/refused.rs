@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{Authority, Class, Intrusion, class};
+use super::{Authority, Class, Permission, class};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -29,17 +29,17 @@ pub enum Refused {
 }
 
 impl Refused {
-    pub(super) fn not_listed(authority: &Authority, intrusion: Intrusion) -> Self {
-        let verb = match intrusion {
-            Intrusion::Look => "look at",
-            Intrusion::Attack => "attack",
+    pub(super) fn not_listed(authority: &Authority, permission: Permission) -> Self {
+        let verb = match permission {
+            Permission::Look => "look at",
+            Permission::Attack => "attack",
         };
-        let (key, host) = (intrusion.key(), authority.host().to_owned());
+        let (key, host) = (permission.key(), authority.host().to_owned());
         Self::NotListed { authority: authority.clone(), host, key, verb }
     }
 
-    pub(super) fn address(authority: &Authority, address: IpAddr, intrusion: Intrusion) -> Self {
-        let (class, key) = (class(address), intrusion.key());
+    pub(super) fn address(authority: &Authority, address: IpAddr, permission: Permission) -> Self {
+        let (class, key) = (class(address), permission.key());
         let advice = if !class.may_be_listed() {
             "no target has such an address".to_owned()
         } else if class == Class::Loopback && authority.host() == "localhost" {

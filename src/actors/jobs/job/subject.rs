@@ -70,14 +70,14 @@ impl Job {
         let (shop, cancel, address) = (Arc::clone(shop), cancel.child_token(), context.address().clone());
         let deadline = *deadline;
         context.spawn(async move {
-            let intrusion = site::intrusion(&job.request, &shop.catalogue);
+            let permission = site::permission(&job.request, &shop.catalogue);
             let says = |what: &str| {
                 drop(address.try_send(JobMessage::Does { run: None, what: what.to_owned() }));
             };
             let reads = |content: &str| {
                 drop(address.post(JobMessage::AppRead { content: content.to_owned() }));
             };
-            let wanted = Wanted { request: &job.request, intrusion, deadline, says: &says, reads: &reads };
+            let wanted = Wanted { request: &job.request, permission, deadline, says: &says, reads: &reads };
             let result = site::prepare(&shop.sites, wanted, cancel).await;
             drop(address.post(JobMessage::SitePrepared { result }));
         });

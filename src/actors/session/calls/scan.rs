@@ -5,7 +5,7 @@ use rmcp::model::ContentBlock;
 use super::jobs;
 use super::submit::{Wanted, submit};
 use super::target::{allowed, target};
-use crate::actors::jobs::site::intrusion;
+use crate::actors::jobs::site::permission;
 use crate::actors::session::call::{Call, CallContext, CallError, Hints};
 use crate::domain::dedup::payload;
 use crate::domain::ids::ToolName;
@@ -13,7 +13,7 @@ use crate::domain::job::JobRequest;
 use crate::domain::target::Phase;
 use crate::protocol::api::{JobAnswer, ScanArguments};
 use crate::store::keys::Key;
-use crate::tools::manifest::Intrusion as Does;
+use crate::tools::manifest::Intrusion;
 
 /// Seconds a caller waits who does not say: a small tree is done by then, and no common client has given up.
 const WAIT_S_DEFAULT: u32 = 20;
@@ -64,7 +64,7 @@ async fn request(arguments: &ScanArguments, context: &CallContext) -> Result<Job
         check_phase(plan.phase, &tools, context)?;
     }
     let request = JobRequest { target, tools, deadline_s, attached: arguments.attached };
-    allowed(&request.target, intrusion(&request, &context.handles.catalogue), context)?;
+    allowed(&request.target, permission(&request, &context.handles.catalogue), context)?;
     Ok(request)
 }
 
@@ -72,7 +72,7 @@ async fn request(arguments: &ScanArguments, context: &CallContext) -> Result<Job
 fn check_phase(phase: Phase, tools: &[ToolName], context: &CallContext) -> Result<(), CallError> {
     let attacks = |name: &ToolName| {
         let does = context.handles.catalogue.get(name).and_then(|manifest| manifest.intrusion());
-        does == Some(Does::Active)
+        does == Some(Intrusion::Active)
     };
     match tools.iter().position(attacks) {
         Some(attacker) if !phase.attacks() => {

@@ -6,7 +6,7 @@ use regex::Regex;
 use crate::actors::jobs::target::TargetRefused;
 use crate::actors::session::call::{CallContext, CallError};
 use crate::domain::container::ImageName;
-use crate::domain::scope::{Bounds, Intrusion, Place, Refused};
+use crate::domain::scope::{Bounds, Permission, Place, Refused};
 use crate::domain::target::{
     AppSource, AppSpec, AppTarget, Expectation, Load, Login, Phase, Seeds, Target, WebPlan, WebTarget,
 };
@@ -41,10 +41,14 @@ pub(super) async fn target(arguments: &ScanArguments, context: &CallContext) -> 
 
 /// Whether the configuration lets this be done to the target. An app that proctor starts is nobody else's: it may be
 /// attacked. Addresses are looked up when the job begins, and judged then.
-pub(super) fn allowed(target: &Target, intrusion: Intrusion, context: &CallContext) -> Result<(), CallError> {
+pub(super) fn allowed(
+    target: &Target,
+    permission: Permission,
+    context: &CallContext,
+) -> Result<(), CallError> {
     let Target::Web(web) = target else { return Ok(()) };
     let place = Place::parse(&web.url).map_err(|refused| told("url", &refused))?;
-    context.handles.lists.consider(&place.authority, intrusion).map_err(|refused| told("url", &refused))
+    context.handles.lists.consider(&place.authority, permission).map_err(|refused| told("url", &refused))
 }
 
 fn told(field: &str, refused: &Refused) -> CallError {
