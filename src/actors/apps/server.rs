@@ -150,7 +150,7 @@ impl Server for AppsServer {
             AppsMessage::Unkeep { app } => self.unkeep(app, context),
             AppsMessage::Release { app } => self.release(app, context),
             AppsMessage::Expire { app, releases } => self.expire(app, releases, context),
-            AppsMessage::Started { app, failed } => self.started(app, failed),
+            AppsMessage::Started { app, failed } => self.started(app, failed, context),
             AppsMessage::Gone { app } => self.gone(app, context),
             AppsMessage::List { reply } => reply.send(self.list()),
             AppsMessage::Stop { spec, reply } => reply.send(self.stop(&spec, context)),
@@ -303,11 +303,16 @@ impl AppsServer {
         });
     }
 
-    fn started(&mut self, app: u64, failed: Option<String>) {
-        if let Some(why) = failed {
-            // Its state's sender went with its arguments: who waits for it learns that.
-            tracing::error!(app, "the actor of an app could not be started: {why}");
-            self.apps.remove(&app);
+    fn started(&mut self, app: u64, failed: Option<String>, context: &Context<AppsMessage>) {
+        match failed {
+            Some(why) => {
+                // Its state's sender went with its arguments: who waits for it learns that.
+                tracing::error!(app, "the actor of an app could not be started: {why}");
+                self.apps.remove(&app);
+            }
+            // It was ended before there was anything to end.
+            None if !self.apps.contains_key(&app) => self.end(app, context),
+            None => {}
         }
     }
 
