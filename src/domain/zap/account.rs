@@ -18,34 +18,44 @@ pub enum Passive {
     Absent,
     /// All that was seen was looked at.
     Done { rules: u32 },
-    /// Of what was seen, this much was thrown away; `any`: the rest was looked at.
-    Stuck { rules: u32, lost: u32, any: bool },
-    /// Its time was over with this much waiting.
-    Late { rules: u32, waiting: u32 },
+    /// Of what was seen this much was thrown away, because nothing moved any more, and this much still waited when the time
+    /// was over; `any`: something was looked at.
+    Short { rules: u32, lost: u32, waiting: u32, any: bool },
 }
 
 impl Passive {
-    const fn rules(self) -> u32 {
-        match self {
-            Self::Absent => 0,
-            Self::Done { rules } | Self::Stuck { rules, .. } | Self::Late { rules, .. } => rules,
+    /// What a look at the queue comes to.
+    pub const fn of(rules: u32, lost: u32, waiting: u32, any: bool) -> Self {
+        match (lost, waiting) {
+            (0, 0) => Self::Done { rules },
+            _ => Self::Short { rules, lost, waiting, any },
         }
     }
 
-    /// What is to be said of two looks at the queue: the worse.
+    /// Rules that looked at something.
+    const fn rules(self) -> u32 {
+        match self {
+            Self::Absent | Self::Short { any: false, .. } => 0,
+            Self::Done { rules } | Self::Short { rules, .. } => rules,
+        }
+    }
+
+    /// What is to be said of two looks at the one queue: what was thrown away is lost for good, what waited was the later
+    /// look's to see.
     #[must_use]
-    pub fn and(self, later: Self) -> Self {
+    pub const fn and(self, later: Self) -> Self {
         match (self, later) {
+            (earlier, Self::Absent) => earlier,
             (Self::Absent, later) => later,
-            (Self::Stuck { rules, lost, any }, Self::Stuck { lost: more, any: later_any, .. }) => {
-                Self::Stuck { rules, lost: lost.saturating_add(more), any: any || later_any }
+            (Self::Done { .. }, Self::Short { rules, lost, waiting, .. }) => {
+                Self::of(rules, lost, waiting, true)
             }
-            (Self::Stuck { rules, lost, .. }, Self::Done { .. } | Self::Late { .. }) => {
-                Self::Stuck { rules, lost, any: true }
-            }
-            (Self::Done { .. }, Self::Stuck { rules, lost, .. }) => Self::Stuck { rules, lost, any: true },
-            (earlier, Self::Absent | Self::Done { .. }) => earlier,
-            (_, later) => later,
+            (Self::Short { lost, .. }, Self::Done { rules }) => Self::of(rules, lost, 0, true),
+            (
+                Self::Short { lost, any, .. },
+                Self::Short { rules, lost: more, waiting, any: later_any },
+            ) => Self::of(rules, lost.saturating_add(more), waiting, any || later_any),
+            (Self::Done { .. }, later @ Self::Done { .. }) => later,
         }
     }
 }
@@ -111,36 +121,22 @@ impl Account {
         }
         match &self.active {
             Some(active) => active.proves_something(),
-            None => self.passive_proves_something(),
-        }
-    }
-
-    fn passive_proves_something(&self) -> Result<(), Trouble> {
-        match self.passive {
-            Passive::Absent => {
-                let detail = "this ZAP has no passive rules, and a baseline has no others";
-                Err(Trouble::new(FailureReason::NoRules, detail).advise(ADD_RULES))
-            }
-            Passive::Stuck { lost, any: false, .. } => {
-                let detail = format!("{lost} pages were seen, and none was ever looked at");
-                Err(Trouble::new(FailureReason::PassiveQueueStuck, detail))
-            }
-            Passive::Done { .. } | Passive::Stuck { .. } | Passive::Late { .. } => Ok(()),
+            None => self.passive.proves_something(),
         }
     }
 
     fn tell_passive(&mut self) {
-        let said = match self.passive {
-            Passive::Done { .. } => return,
-            Passive::Absent => "passive_absent: this ZAP has no passive rules".to_owned(),
-            Passive::Stuck { lost, .. } => {
-                format!("passive_queue_stuck: {lost} pages were not looked at by the passive rules")
+        match self.passive {
+            Passive::Done { .. } => {}
+            Passive::Absent => self.degraded.push("passive_absent: this ZAP has no passive rules".to_owned()),
+            Passive::Short { lost, waiting, .. } => {
+                let stuck =
+                    || format!("passive_queue_stuck: {lost} pages were not looked at by the passive rules");
+                let late = || format!("passive_late: its time was over with {waiting} pages not looked at");
+                self.degraded.extend((lost > 0).then(stuck));
+                self.degraded.extend((waiting > 0).then(late));
             }
-            Passive::Late { waiting, .. } => {
-                format!("passive_late: its time was over with {waiting} pages not looked at")
-            }
-        };
-        self.degraded.push(said);
+        }
     }
 
     fn tell_active(&mut self) {
@@ -164,6 +160,32 @@ impl Account {
     }
 }
 
+impl Passive {
+    fn proves_something(self) -> Result<(), Trouble> {
+        match self {
+            Self::Absent => Err(no_passive_rules()),
+            Self::Short { lost, waiting, any: false, .. } => {
+                let pages = lost.saturating_add(waiting);
+                let detail = format!("{pages} pages were seen, and none was ever looked at");
+                Err(Trouble::new(FailureReason::PassiveQueueStuck, detail))
+            }
+            Self::Done { .. } | Self::Short { .. } => Ok(()),
+        }
+    }
+}
+
+/// Why a baseline with this ZAP need not even begin.
+pub fn no_passive_rules() -> Trouble {
+    let detail = "this ZAP has no passive rules, and a baseline has no others";
+    Trouble::new(FailureReason::NoRules, detail).advise(ADD_RULES)
+}
+
+/// Why an attack with this ZAP need not even begin.
+pub fn no_active_rules() -> Trouble {
+    let detail = "this ZAP has no active rule switched on: it would end at once at 100 %";
+    Trouble::new(FailureReason::NoRules, detail).advise(ADD_RULES)
+}
+
 impl Active {
     fn applied(&self) -> u32 {
         let complete = self.rules.iter().filter(|rule| rule.state == RuleState::Complete);
@@ -172,8 +194,7 @@ impl Active {
 
     fn proves_something(&self) -> Result<(), Trouble> {
         if self.enabled == 0 {
-            let detail = "this ZAP has no active rule switched on: it would end at once at 100 %";
-            return Err(Trouble::new(FailureReason::NoRules, detail).advise(ADD_RULES));
+            return Err(no_active_rules());
         }
         if self.applied() == 0 {
             let detail = format!("of {} active rules none came to its end", self.enabled);

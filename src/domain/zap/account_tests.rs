@@ -57,12 +57,21 @@ fn without_passive_scanning_an_attack_counts_and_is_degraded() {
 
 #[test]
 fn a_queue_of_which_nothing_was_read_proves_nothing_and_one_of_which_some_was_is_degraded() {
-    let stuck = |any| Passive::Stuck { rules: 3, lost: 32, any };
+    let stuck = |any| Passive::of(3, 32, 0, any);
     assert_eq!(reason(baseline(stuck(false))), FailureReason::PassiveQueueStuck);
     let (_, degraded) = baseline(stuck(true)).conclude().unwrap();
     assert_eq!(degraded, ["passive_queue_stuck: 32 pages were not looked at by the passive rules"]);
-    let (_, degraded) = Account { passive: stuck(false), ..full(FINISHED) }.conclude().unwrap();
-    assert_eq!(degraded.len(), 1);
+    let (work, degraded) = Account { passive: stuck(false), ..full(FINISHED) }.conclude().unwrap();
+    assert_eq!((work.rules, degraded.len()), (2, 1), "rules that looked at nothing did not run");
+}
+
+#[test]
+fn a_queue_that_nobody_read_until_the_time_was_over_proves_no_more_than_one_that_stood() {
+    assert_eq!(reason(baseline(Passive::of(3, 0, 32, false))), FailureReason::PassiveQueueStuck);
+    let (work, degraded) = baseline(Passive::of(3, 7, 32, true)).conclude().unwrap();
+    assert_eq!(work.rules, 3);
+    let said: Vec<&str> = degraded.iter().filter_map(|said| said.split(':').next()).collect();
+    assert_eq!(said, ["passive_queue_stuck", "passive_late"], "what was thrown away, and what still waits");
 }
 
 #[test]
@@ -90,15 +99,15 @@ fn rules_that_threw_are_named() {
 }
 
 #[test]
-fn of_two_looks_at_the_queue_the_worse_counts() {
+fn of_two_looks_at_the_queue_all_that_was_lost_counts_and_what_waits_in_the_end() {
     let done = Passive::Done { rules: 3 };
-    let stuck = |lost, any| Passive::Stuck { rules: 3, lost, any };
-    let late = Passive::Late { rules: 3, waiting: 4 };
+    let short = |lost, waiting, any| Passive::of(3, lost, waiting, any);
     assert_eq!(done.and(done), done);
     assert_eq!(Passive::Absent.and(Passive::Absent), Passive::Absent);
-    assert_eq!(done.and(stuck(4, false)), stuck(4, true));
-    assert_eq!(stuck(4, false).and(done), stuck(4, true));
-    assert_eq!(stuck(4, false).and(stuck(3, false)), stuck(7, false));
-    assert_eq!(done.and(late), late);
-    assert_eq!(late.and(done), late);
+    assert_eq!(done.and(short(4, 0, false)), short(4, 0, true));
+    assert_eq!(short(4, 0, false).and(done), short(4, 0, true));
+    assert_eq!(short(4, 0, false).and(short(3, 0, false)), short(7, 0, false));
+    assert_eq!(short(4, 2, false).and(short(3, 5, false)), short(7, 5, false));
+    assert_eq!(done.and(short(0, 4, false)), short(0, 4, true));
+    assert_eq!(short(0, 4, false).and(done), done, "what waited has been read");
 }

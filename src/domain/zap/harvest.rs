@@ -33,6 +33,12 @@ impl Harvest {
         self.seen.len()
     }
 
+    /// What is to be said of a harvest that is over, when ZAP counts this many alerts.
+    pub fn unread(&self, counted: usize) -> Option<String> {
+        let missing = counted.checked_sub(self.listed()).filter(|missing| *missing > 0)?;
+        Some(format!("alerts_unread: {missing} of the {counted} that ZAP counts were not listed by it"))
+    }
+
     /// Takes an alert. One that was there before is known by its id.
     pub fn take(&mut self, alert: &Alert, tool: &ToolName, is_inside: impl Fn(&str) -> bool) {
         if !self.seen.insert(alert.id.clone()) {
@@ -107,6 +113,15 @@ mod tests {
             take(&mut harvest, &alert(id, "Low"));
         }
         assert_eq!((harvest.next_start(), harvest.count()), (4, 3));
+    }
+
+    #[test]
+    fn alerts_that_zap_counts_and_does_not_list_are_said() {
+        let mut harvest = Harvest::default();
+        [0, 1].iter().for_each(|id| take(&mut harvest, &alert(*id, "Low")));
+        assert_eq!(harvest.unread(2), None);
+        assert!(harvest.unread(5).is_some_and(|said| said.starts_with("alerts_unread: 3 of the 5 ")));
+        assert_eq!(harvest.unread(1), None, "one was taken back meanwhile");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::link::of_zap;
 use super::run::Run;
 use crate::domain::outcome::FailureReason;
-use crate::domain::zap::account::{Account, Active, Cut};
+use crate::domain::zap::account::{Active, Cut, no_active_rules};
 use crate::domain::zap::answer::{Rule, ScanId};
 use crate::domain::zap::phases::Stage;
 use crate::domain::zap::trouble::Trouble;
@@ -30,8 +30,7 @@ impl Run<'_> {
             u32::try_from(rules.iter().filter(|rule| Rule::is_enabled(rule)).count()).unwrap_or(u32::MAX);
         let active = Active { enabled, ..Active::default() };
         if enabled == 0 {
-            // Said by the account in the same words.
-            return Account { urls: 1, active: Some(active), ..Account::default() }.conclude().map(drop);
+            return Err(no_active_rules());
         }
         self.work.account.active = Some(active);
         let (minutes, strength) = (self.settings.rule_minutes, self.settings.strength);

@@ -28,30 +28,30 @@ impl Run<'_> {
         let rules = u32::try_from(self.passive_rules.len()).unwrap_or(u32::MAX);
         let end = self.end_of(stage);
         self.passive_watch.begin();
-        let (mut most, mut lost) = (1, None);
-        let seen = loop {
+        let (mut most, mut lost) = (1, 0_u32);
+        let waiting = loop {
             let waiting = self.zap.ask(|zap| async move { zap.passive_waiting().await }).await?;
             most = most.max(waiting);
             self.tell(stage, 100 - waiting.saturating_mul(100) / most);
             let tasks = if waiting == 0 { Vec::new() } else { self.passive_tasks().await? };
             match self.passive_watch.step(self.zap.age(), waiting, &tasks) {
-                PassiveStep::Empty => break Passive::Done { rules },
+                PassiveStep::Empty => break 0,
                 PassiveStep::Rescue { rules, lost: cleared } => {
-                    lost = Some(cleared);
+                    lost = lost.saturating_add(cleared);
                     self.rescue(&rules).await?;
                 }
                 PassiveStep::GiveUp { lost: more } => {
-                    lost = Some(lost.unwrap_or(0).saturating_add(more));
+                    lost = lost.saturating_add(more);
                     self.clear().await?;
-                    break Passive::Done { rules };
+                    break 0;
                 }
-                PassiveStep::Wait if Instant::now() >= end => break Passive::Late { rules, waiting },
+                PassiveStep::Wait if Instant::now() >= end => break waiting,
                 PassiveStep::Wait => {}
             }
             self.tick().await?;
         };
         let any = self.passive_watch.has_drained();
-        let seen = lost.map_or(seen, |lost| Passive::Stuck { rules, lost, any });
+        let seen = Passive::of(rules, lost, waiting, any);
         self.work.account.passive = self.work.account.passive.and(seen);
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::actors::zap::instance::Instance;
 use crate::actors::zap::order::ZapOrder;
 use crate::actors::zap::settings::Settings;
 use crate::domain::outcome::FailureReason;
-use crate::domain::zap::account::Account;
+use crate::domain::zap::account::{Account, no_passive_rules};
 use crate::domain::zap::answer::{AddOn, Rule};
 use crate::domain::zap::harvest::Harvest;
 use crate::domain::zap::pages::Pages;
@@ -115,9 +115,7 @@ impl<'a> Run<'a> {
             return self.set_context().await;
         }
         if self.passive_rules.is_empty() {
-            // Said by the account in the same words.
-            let account = Account { urls: 1, ..Account::default() };
-            return account.conclude().map(drop);
+            return Err(no_passive_rules());
         }
         self.set_context().await
     }
@@ -177,15 +175,24 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The last harvest: there must be as many as ZAP counts. An alert that was taken back while others came shifts the pages.
+    /// The last harvest: there must be as many as ZAP counts. An alert that was taken back while others came shifts the pages;
+    /// all are fetched anew then, once.
     async fn harvest_all(&mut self) -> Result<(), Trouble> {
         self.harvest().await?;
-        let counted = self.zap.ask(|zap| async move { zap.alert_count().await }).await?;
-        if usize::try_from(counted).is_ok_and(|counted| counted == self.work.harvest.listed()) {
+        let counted = self.alert_count().await?;
+        if counted == self.work.harvest.listed() {
             return Ok(());
         }
         tracing::debug!(counted, listed = self.work.harvest.listed(), "alerts are fetched anew");
         self.work.harvest = Harvest::default();
-        self.harvest().await
+        self.harvest().await?;
+        let counted = self.alert_count().await?;
+        self.work.account.degraded.extend(self.work.harvest.unread(counted));
+        Ok(())
+    }
+
+    async fn alert_count(&mut self) -> Result<usize, Trouble> {
+        let counted = self.zap.ask(|zap| async move { zap.alert_count().await }).await?;
+        Ok(usize::try_from(counted).unwrap_or(usize::MAX))
     }
 }
