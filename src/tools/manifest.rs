@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use globset::GlobSet;
 
+use crate::domain::breaker::Dependency;
 use crate::domain::ids::ToolName;
 use crate::domain::outcome::FailureReason;
 use crate::domain::verdict::ExitMeaning;
@@ -150,6 +151,12 @@ impl Manifest {
             Applies::Tree(_) => None,
             Applies::Web { intrusion } => Some(intrusion),
         }
+    }
+
+    /// What it cannot work without: while one of these is down, it can do nothing.
+    pub fn dependencies(&self) -> Vec<Dependency> {
+        let service = (self.native() == Some(Native::Zap)).then_some(Dependency::Zap);
+        [Dependency::Tool(self.name.clone())].into_iter().chain(service).collect()
     }
 
     /// Which of our own tools it is, if it is one.

@@ -103,7 +103,7 @@ impl Server for Jobs {
         let waiting = shop.store.recover(tries).await.map_err(|error| {
             StartError::Transient(format!("the store cannot be asked for old jobs: {error}"))
         })?;
-        let held = Held::new(shop.breakers.clone());
+        let held = Held::new(shop.breakers.clone(), Arc::clone(&shop.catalogue));
         let mut this = Self {
             admission: Admission::new(limits),
             running_max: limits.running,
