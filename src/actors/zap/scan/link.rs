@@ -22,18 +22,62 @@ const HEARD_AFTER: Duration = Duration::from_secs(5);
 /// See the module's header.
 pub(super) struct Link<'a> {
     instance: &'a Instance,
+    asking: Asking,
+}
+
+/// Calls one after the other, and how long none had an answer.
+struct Asking {
     began: Instant,
     silence: SilenceWatch,
 }
 
+impl Asking {
+    fn new() -> Self {
+        Self { began: Instant::now(), silence: SilenceWatch::new(DEAD_AFTER) }
+    }
+
+    /// Makes `call` until it has an answer of ZAP's; the outer error is that ZAP is dead. A call that waits for the target may
+    /// be silent for longer than a ZAP that lives: `is_there` asks it for something that it knows itself, and if it answers
+    /// that, only this call has failed.
+    async fn until_answered<T, F, G>(
+        &mut self,
+        call: impl Fn() -> F,
+        is_there: impl Fn() -> G,
+    ) -> Result<Result<T, ZapError>, ZapError>
+    where
+        F: Future<Output = Result<T, ZapError>>,
+        G: Future<Output = bool>,
+    {
+        loop {
+            let asked = self.began.elapsed();
+            let error = match call().await {
+                Err(error) if error.is_of_the_wire() => error,
+                answer => return Ok(self.answered(answer)),
+            };
+            if !self.silence.is_dead(asked, self.began.elapsed()) {
+                sleep(AGAIN_AFTER).await;
+            } else if matches!(error, ZapError::Silent { .. }) && is_there().await {
+                return Ok(self.answered(Err(error)));
+            } else {
+                return Err(error);
+            }
+        }
+    }
+
+    fn answered<T>(&mut self, answer: T) -> T {
+        self.silence.answered();
+        answer
+    }
+}
+
 impl<'a> Link<'a> {
     pub(super) fn new(instance: &'a Instance) -> Self {
-        Self { instance, began: Instant::now(), silence: SilenceWatch::new(DEAD_AFTER) }
+        Self { instance, asking: Asking::new() }
     }
 
     /// Since the scan began: what the watches are told.
     pub(super) fn age(&self) -> Duration {
-        self.began.elapsed()
+        self.asking.began.elapsed()
     }
 
     /// Makes a call until it has an answer of ZAP's, whatever that says. For calls that may be made twice.
@@ -44,29 +88,28 @@ impl<'a> Link<'a> {
     where
         F: Future<Output = Result<T, ZapError>> + Send,
     {
-        loop {
-            let asked = self.age();
-            match call(self.instance.client().clone()).await {
-                Err(error) if error.is_of_the_wire() => {
-                    if self.silence.is_dead(asked, self.age()) {
-                        return Err(self.dead(error).await);
-                    }
-                    sleep(AGAIN_AFTER).await;
-                }
-                answer => {
-                    self.silence.answered();
-                    return Ok(answer);
-                }
-            }
+        let client = self.client();
+        let is_there = || {
+            let client = client.clone();
+            async move { client.version().await.is_ok() }
+        };
+        let asked = self.asking.until_answered(|| call(client.clone()), is_there);
+        match asked.await {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.dead(error).await),
         }
     }
 
-    /// The same for a call that must succeed.
+    /// The same for a call that must succeed: one that is busy with something else has a second chance.
     pub(super) async fn ask<T, F>(&mut self, call: impl Fn(Client) -> F) -> Result<T, Trouble>
     where
         F: Future<Output = Result<T, ZapError>> + Send,
     {
-        self.try_ask(call).await?.map_err(of_zap)
+        let answer = match self.try_ask(&call).await? {
+            Err(ZapError::Silent { .. }) => self.try_ask(call).await?,
+            answer => answer,
+        };
+        answer.map_err(of_zap)
     }
 
     /// Makes a call once: what it begins would run twice.
@@ -112,4 +155,52 @@ pub(super) fn of_zap(error: ZapError) -> Trouble {
         }
     };
     Trouble::new(reason, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+
+    const CALL: &str = "core/action/accessUrl";
+
+    /// A call that is silent for as long as it may be.
+    async fn silent(patience: Duration) -> Result<(), ZapError> {
+        sleep(patience).await;
+        Err(ZapError::Silent { call: CALL, after: patience })
+    }
+
+    const SLOW: Duration = Duration::from_secs(60);
+    const QUICK: Duration = Duration::from_secs(10);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_waits_for_the_target_costs_itself_and_not_the_zap() {
+        let mut asking = Asking::new();
+        for _ in 0..3 {
+            let answer = asking.until_answered(|| silent(SLOW), || ready(true)).await;
+            assert!(matches!(answer, Ok(Err(ZapError::Silent { .. }))), "{answer:?}");
+        }
+        assert_eq!(asking.began.elapsed(), 3 * SLOW, "it is not made twice");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_zap_that_answers_nothing_at_all_is_dead_whatever_was_asked() {
+        for (patience, most) in [(QUICK, DEAD_AFTER + 3 * AGAIN_AFTER), (SLOW, SLOW)] {
+            let mut asking = Asking::new();
+            let answer = asking.until_answered(|| silent(patience), || ready(false)).await;
+            assert!(matches!(answer, Err(ZapError::Silent { .. })), "{answer:?}");
+            assert!(asking.began.elapsed() <= most, "{:?}", asking.began.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_hangs_up_is_not_asked_whether_it_is_there() {
+        let mut asking = Asking::new();
+        let hang_up = || ready(Err::<(), _>(ZapError::Refused { call: CALL }));
+        let is_there = || async { unreachable!("a refusal says who it is") };
+        let answer = asking.until_answered(hang_up, is_there).await;
+        assert!(matches!(answer, Err(ZapError::Refused { .. })), "{answer:?}");
+        assert_eq!(asking.began.elapsed(), DEAD_AFTER);
+    }
 }
