@@ -1,5 +1,5 @@
 //! A real ZAP through proctor: from its start to its first answer, with and without a spare; a scan against the same calls made
-//! by hand; and this process's memory while it takes in 50,000 alerts.
+//! by hand; and this process's memory while its actors scan with a ZAP that comes to have 50,000 alerts.
 //!
 //! `cargo bench --bench zap`; needs the engine and images of `tests/images/all`.
 
@@ -9,14 +9,16 @@
     reason = "its output is its purpose, and a failure its end"
 )]
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use proctor::actors::zap::client::{Call, Client};
+use futures_util::{StreamExt as _, stream};
+use proctor::actors::zap::ZapOrder;
+use proctor::actors::zap::client::{ApiKey, Call, Client};
 use proctor::actors::zap::instance::{Instance, Wish};
-use proctor::domain::ids::ToolName;
-use proctor::domain::target::Phase;
-use proctor::domain::zap::answer;
-use proctor::domain::zap::harvest::Harvest;
+use proctor::domain::target::{Phase, WebPlan};
+use proctor::domain::verdict::WebEnding;
+use proctor::domain::zap::answer::{self, RuleState, ScanId};
 use proctor::domain::zap::phases::Stage;
 
 use zap_world::{World, settings};
@@ -31,6 +33,8 @@ mod zap_world;
 const ROUNDS: usize = 5;
 const ALERTS: usize = 50_000;
 const PAGE: usize = 2_000;
+/// Calls at once that put alerts into ZAP.
+const ADDED_AT_ONCE: usize = 4;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -87,8 +91,9 @@ async fn overhead() {
         let instance = Instance::start(&engine, &settings(&[]), &Wish::default()).await.unwrap();
         let began = Instant::now();
         by_hand(&instance, &page).await;
-        hand.push(began.elapsed());
+        // As proctor does, before it says that a scan is over.
         instance.remove().await;
+        hand.push(began.elapsed());
     }
     println!("full scan of the page, from ready: proctor {}, by hand {}", seconds(proctor), seconds(hand));
     page.remove().await;
@@ -120,42 +125,65 @@ async fn by_hand(instance: &Instance, page: &zap_world::Target) {
     assert!(!zap.alerts(1, PAGE).await.unwrap().is_empty());
 }
 
-/// Resident memory of this process before, at most while, and after 50,000 alerts were taken in.
+/// Resident memory of this process, in which the daemon's actors scan, before that scan and at most while ZAP comes to have
+/// 50,000 alerts more. They are put into it from outside while its attack is held up by a rule that does nothing.
 async fn memory() {
-    let world = World::boot(&[]).await;
-    let engine = world.base.wait_ready().await;
-    let instance = Instance::start(&engine, &settings(&[]), &Wish::default()).await.unwrap();
-    let (zap, page) = (instance.client(), world.page("page").await);
-    let gate = proctor::actors::egress::Gate::open(page.site(Default::default()).scope, instance.gateway())
-        .await
-        .unwrap();
-    zap.set_upstream_proxy(&gate.address().ip().to_string(), gate.address().port()).await.unwrap();
-    zap.access(page.site(Default::default()).url().as_str()).await.unwrap();
-    let began = Instant::now();
-    for number in 0..ALERTS {
-        add_alert(zap, number).await;
-    }
-    println!("{ALERTS} alerts put into ZAP in {:.0} s", began.elapsed().as_secs_f64());
-    let (before, began) = (resident("VmRSS"), Instant::now());
-    let mut harvest = Harvest::default();
-    let tool = ToolName("zap".to_owned());
-    loop {
-        let alerts = zap.alerts(harvest.next_start(), PAGE).await.unwrap();
-        alerts.iter().for_each(|alert| harvest.take(alert, &tool, |_| true));
-        if alerts.len() < PAGE {
-            break;
-        }
-    }
-    let (took, listed, kept) = (began.elapsed(), harvest.listed(), harvest.count());
+    let hours = Duration::from_secs(3 * 3600);
+    let mut settings = settings(&["proctor.active=endless"]);
+    (settings.memory_bytes, settings.stuck, settings.limits.active) = (2 << 30, hours, hours);
+    settings.rule_minutes = 180;
+    let world = World::of(settings).await;
+    let page = world.page("page").await;
+    let plan = WebPlan { phase: Phase::Full, ..WebPlan::default() };
+    let order = ZapOrder { deadline: tokio::time::Instant::now() + hours, ..world.order(page.site(plan)) };
+    let mut progress = order.progress.subscribe();
+    // Forgets the most that was resident until now.
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = resident("VmRSS");
+    let flood = async {
+        progress.wait_for(|now| now.is_some_and(|now| now.stage == Stage::Active)).await.unwrap();
+        let zap = beside(&world.the_zap());
+        let began = Instant::now();
+        stream::iter(0..ALERTS).for_each_concurrent(ADDED_AT_ONCE, |number| add_alert(&zap, number)).await;
+        println!("{ALERTS} alerts put into ZAP in {:.0} s", began.elapsed().as_secs_f64());
+        let began = Instant::now();
+        end_attack(&zap).await;
+        began
+    };
+    let (evidence, last) = tokio::join!(world.zap.scan(order), flood);
+    assert_eq!(evidence.ending, WebEnding::Finished, "{:?}", evidence.degraded);
     println!(
-        "taken in within {:.1} s: {listed} listed, {kept} kept; resident {before} KiB before, {} KiB at most, {} KiB after",
-        took.as_secs_f64(),
+        "{} findings kept, {:?}; over {:.1} s after the last alert; resident {before} KiB before, {} KiB at most",
+        evidence.findings.len(),
+        evidence.degraded,
+        last.elapsed().as_secs_f64(),
         resident("VmHWM"),
-        resident("VmRSS")
     );
-    instance.remove().await;
     page.remove().await;
     world.close().await;
+}
+
+/// A client of this ZAP beside the scan's own.
+fn beside(zap: &str) -> Client {
+    let options = docker_world::docker(&["inspect", "-f", "{{join .Args \"\\n\"}}", zap]);
+    let key = options.lines().find_map(|option| option.strip_prefix("api.key=")).unwrap();
+    let key = u128::from_str_radix(key, 16).unwrap().to_be_bytes();
+    let address = zap_world::address_of(zap).parse().unwrap();
+    Client::new(SocketAddr::new(address, 8080), ApiKey::from_random(key))
+}
+
+/// Skips what runs until nothing does.
+async fn end_attack(zap: &Client) {
+    let scan = ScanId(0);
+    while !zap.attack_row(scan).await.unwrap().unwrap().is_over() {
+        for rule in zap.attack_progress(scan).await.unwrap() {
+            if matches!(rule.state, RuleState::Running { .. }) {
+                // It may have ended by itself meanwhile.
+                drop(zap.skip_rule(scan, &rule.id).await);
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 async fn add_alert(zap: &Client, number: usize) {

@@ -94,7 +94,10 @@ impl World {
     }
 
     pub async fn with_breaker(settings: Settings, rules: Rules) -> Self {
-        let base = docker_world::World::boot().await;
+        Self::on(docker_world::World::boot().await, settings, rules).await
+    }
+
+    pub async fn on(base: docker_world::World, settings: Settings, rules: Rules) -> Self {
         let breakers = Breakers::default();
         let held = BreakersArguments { rules, door: breakers.clone(), journal: Journal::default() };
         let zap = Zap::new(settings, base.docker.clone(), breakers.clone());
