@@ -64,7 +64,9 @@ async fn a_container_runs_within_its_walls_and_says_whose_it_is() {
 
     let mut text = String::new();
     for _ in 0..100 {
-        text = container.logs_since(0).await.unwrap().text;
+        let mut log = Vec::new();
+        container.log(|piece| log.extend_from_slice(piece)).await.unwrap();
+        text = String::from_utf8(log).unwrap();
         if text.contains("unresolved") {
             break;
         }

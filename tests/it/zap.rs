@@ -3,6 +3,7 @@
 
 use proctor::domain::outcome::FailureReason;
 use proctor::domain::target::Phase;
+use proctor::domain::verdict::WebEnding;
 
 use crate::zap_world::{World, finished, places, reason, says};
 
@@ -130,7 +131,9 @@ async fn a_zap_that_does_not_know_us_refuses_and_is_not_tried_again() {
         let page = world.page("page").await;
         let evidence = world.scan(&page, Phase::Baseline).await;
         assert_eq!(reason(&evidence), FailureReason::ZapRefused);
-        assert!(format!("{:?}", evidence.ending).contains(word), "{:?}", evidence.ending);
+        let WebEnding::Failed { detail, log_tail, .. } = &evidence.ending else { unreachable!() };
+        assert!(detail.contains(word), "{detail}");
+        assert!(!log_tail.is_empty(), "the end of its log");
         page.remove().await;
         world.close().await;
     }

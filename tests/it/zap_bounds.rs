@@ -1,15 +1,21 @@
 //! What a scan may take: one whose ZAP is ready begins at once, one that finds the breaker open is answered at once, a ZAP that
 //! fills the disk is ended, and one that is short of memory is named so.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+use proctor::actors::docker::Places;
+use proctor::actors::egress::Site;
 use proctor::domain::breaker::{Dependency, Rules};
 use proctor::domain::outcome::FailureReason;
-use proctor::domain::target::Phase;
+use proctor::domain::scope::Authority;
+use proctor::domain::target::{Phase, WebPlan};
 use proctor::domain::verdict::WebEnding;
 use proctor::domain::zap::phases::Stage;
 
-use crate::docker_world::{docker, stranger};
+use crate::docker_world::{self, docker, stranger};
+use crate::egress_world::{Web, page as answer_of};
 use crate::zap_world::{IMAGE, World, address_of, ask_by_hand, finished, patiently, reason, settings, until};
 
 /// From a ZAP that is ready to the first stage of its scan.
@@ -108,6 +114,43 @@ async fn an_open_breaker_answers_at_once_and_is_closed_by_one_scan_that_works() 
     drop(other.ends().await);
     finished(&world.scan(&page, Phase::Baseline).await);
     page.remove().await;
+    world.close().await;
+}
+
+/// Those in line do not burn one start each on what has failed for the first of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_in_line_hears_of_the_breaker_before_another_start() {
+    let mut settings = settings(&[]);
+    settings.image = "proctor-test/no-such-image:0".parse().unwrap();
+    settings.at_once = 1;
+    let minute = Duration::from_secs(60);
+    let world =
+        World::with_breaker(settings, Rules { failures_max: 2, reset: minute, reset_max: minute }).await;
+    let page = world.page("page").await;
+    let scans = join_all((0..6).map(|_| world.scan(&page, Phase::Baseline))).await;
+    let mut reasons: Vec<&str> = scans.iter().map(|scan| reason(scan).word()).collect();
+    reasons.sort_unstable();
+    let (missing, open) = ("image_missing", "dependency_open");
+    assert_eq!(reasons, [open, open, open, open, missing, missing]);
+    page.remove().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_without_an_engine_to_begin_with_says_so_at_once() {
+    let nowhere = Places::of("unix:///nonexistent/docker.sock", &BTreeMap::new(), 0);
+    let base = docker_world::World::at(stranger(), nowhere, None).await;
+    assert!(base.docker.engine().await.is_err());
+    let minute = Duration::from_secs(60);
+    let rules = Rules { failures_max: 2, reset: minute, reset_max: minute };
+    let world = World::on(base, settings(&[]), rules).await;
+    let web = Web::serve(|_| answer_of(200, "", "a page")).await;
+    let authority = Authority::new("page.app.internal", web.address.port()).unwrap();
+    let site = Site::of_app(authority, web.address, WebPlan::default()).unwrap();
+    let before = Instant::now();
+    let evidence = world.zap.scan(world.order(site)).await;
+    assert_eq!(reason(&evidence), FailureReason::EngineUnavailable);
+    assert!(before.elapsed() < BEGIN_MAX, "{:?}", before.elapsed());
     world.close().await;
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptionsBuilder, KillContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptionsBuilder, KillContainerOptionsBuilder, LogsOptions,
     LogsOptionsBuilder, StatsOptionsBuilder, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -29,7 +29,7 @@ use crate::domain::container::{Attachment, ContainerSpec, ContainerState, FileIn
 const TAIL_BYTES_MAX: usize = 64 << 10;
 /// Lines asked for, for a tail.
 const TAIL_LINES: &str = "200";
-/// What is read of a log at once.
+/// What is held of a log at once.
 const LOG_BYTES_MAX: usize = 4 << 20;
 /// Added to the time that a container is given to end by itself, for the engine's answer.
 const STOP_MARGIN: Duration = Duration::from_secs(10);
@@ -42,14 +42,6 @@ pub struct Container {
     address: Option<IpAddr>,
     state: watch::Receiver<ContainerState>,
     hold: Hold,
-}
-
-/// What a container printed, both streams in the order they came.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Logs {
-    pub text: String,
-    /// There was more than is read at once: the earliest is here, the rest is not.
-    pub is_cut: bool,
 }
 
 impl Engine {
@@ -186,33 +178,37 @@ impl Container {
     /// The end of what it printed, for people: at most 200 lines and 64 KiB.
     pub async fn log_tail(&self) -> Result<String, EngineError> {
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(TAIL_LINES).build();
-        let logs = self.read_logs(options).await?;
-        let cut = logs.text.len().saturating_sub(TAIL_BYTES_MAX);
-        Ok(logs.text[logs.text.ceil_char_boundary(cut)..].to_owned())
+        let mut end = Vec::new();
+        let hold = |piece: &[u8]| {
+            end.extend_from_slice(piece);
+            end.drain(..end.len().saturating_sub(LOG_BYTES_MAX));
+        };
+        self.read_log(options, QUICK, hold).await?;
+        let text = String::from_utf8_lossy(&end);
+        let cut = text.len().saturating_sub(TAIL_BYTES_MAX);
+        Ok(text[text.ceil_char_boundary(cut)..].to_owned())
     }
 
-    /// What it printed since a second of the Unix clock (0: all that is kept), at most 4 MiB of it.
-    pub async fn logs_since(&self, unix_s: i32) -> Result<Logs, EngineError> {
-        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).since(unix_s).build();
-        self.read_logs(options).await
+    /// All that the engine keeps of what it printed, both streams in the order they came, piece by piece.
+    pub async fn log(&self, take: impl FnMut(&[u8])) -> Result<(), EngineError> {
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).build();
+        self.read_log(options, SLOW, take).await
     }
 
-    async fn read_logs(&self, options: bollard::query_parameters::LogsOptions) -> Result<Logs, EngineError> {
+    async fn read_log(
+        &self,
+        options: LogsOptions,
+        patience: Duration,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<(), EngineError> {
         let reading = async {
             let mut stream = Box::pin(self.engine.client().logs(&self.id, Some(options)));
-            let (mut bytes, mut is_cut) = (Vec::new(), false);
-            while let Some(chunk) = stream.next().await {
-                let room = LOG_BYTES_MAX.saturating_sub(bytes.len());
-                let chunk = chunk.map(LogOutput::into_bytes)?;
-                bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
-                if chunk.len() > room {
-                    is_cut = true;
-                    break;
-                }
+            while let Some(piece) = stream.next().await {
+                take(&piece.map(LogOutput::into_bytes)?);
             }
-            Ok(Logs { text: String::from_utf8_lossy(&bytes).into_owned(), is_cut })
+            Ok(())
         };
-        self.engine.ask("read a container's log", QUICK, reading).await
+        self.engine.ask("read a container's log", patience, reading).await
     }
 
     /// Bytes that it has written to its own layer of the disk; mounts are not counted. The engine adds them up: not for

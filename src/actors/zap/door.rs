@@ -2,8 +2,8 @@
 //! there: dropped, nothing of it is left. The actor behind the door says how many scans there may be, and keeps spares.
 //!
 //! ```text
-//! asked ─▶ breaker ─▶ target answers? ─▶ login ─▶ seat ─▶ a ZAP (a spare, or started) ─▶ scan ─▶ the ZAP is removed
-//!            └ down      └ target_unreachable   └ login_failed       └────── lost: once more, with the time that is left
+//! asked ─▶ target answers? ─▶ login ─▶ seat ─▶ breaker ─▶ a ZAP (a spare, or started) ─▶ scan ─▶ the ZAP is removed
+//!   └ down   └ target_unreachable  └ login_failed  └ down          └────── lost: once more, with the time that is left
 //! ```
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::seat::Seat;
 use super::server::ZapMessage;
 use super::settings::Settings;
 use crate::actors::breakers::{Breakers, Down, Pass};
-use crate::actors::docker::Docker;
+use crate::actors::docker::{Docker, EngineState};
 use crate::actors::egress::login::{self, NotLoggedIn, Session};
 use crate::actors::mailbox::Slot;
 use crate::domain::breaker::{Dependency, Verdict};
@@ -73,12 +73,13 @@ impl Zap {
 
     /// Scans. Over by the order's deadline, whatever hangs. Dropping the future ends the scan and leaves nothing.
     pub async fn scan(&self, order: ZapOrder) -> WebEvidence {
-        let (mut losses, began) = (Losses::default(), Instant::now());
+        let began = Instant::now();
+        let mut losses = Losses::new(matches!(*self.docker.state().borrow(), EngineState::Ready(_)));
         loop {
-            let (trouble, log_tail) = match self.one(&order).await {
+            let trouble = match self.one(&order).await {
                 Attempted::Done(evidence) => return evidence,
                 Attempted::Cancelled => return WebEvidence::nothing(WebEnding::Cancelled),
-                Attempted::Failed { trouble, log_tail } => (trouble, log_tail),
+                Attempted::Failed(trouble) => trouble,
             };
             let again = if losses.any() { ", and so it was with the one before it" } else { "" };
             if let Some(patience) = losses.patience(trouble.reason, began.elapsed())
@@ -88,7 +89,7 @@ impl Zap {
                 tracing::warn!(reason, detail, "the scan is tried once more");
                 continue;
             }
-            let Trouble { reason, detail, advice } = trouble;
+            let Trouble { reason, detail, advice, log_tail } = trouble;
             let detail = format!("{detail}{again}");
             return WebEvidence::nothing(WebEnding::Failed { reason, detail, advice, log_tail });
         }
@@ -118,45 +119,43 @@ impl Zap {
         }
     }
 
-    /// One try, with what the breaker learns of it.
+    /// One try, with what the breaker learns of it. A breaker that is open keeps nobody in line; whoever has a seat asks it
+    /// anew, so that nobody in line tries what has failed meanwhile, and nobody who is to try for all waits there.
     async fn one(&self, order: &ZapOrder) -> Attempted {
-        let dependency = Dependency::Zap;
-        let pass = tokio::select! {
-            biased;
-            () = order.cancel.cancelled() => return Attempted::Cancelled,
-            pass = self.breakers.enter(&dependency) => match pass {
-                Ok(pass) => pass,
-                Err(down) => return Attempted::failed(is_down(down)),
-            },
+        let down = self.breakers.down(&Dependency::Zap);
+        if let Some(down) = down.filter(|down| down.is_certain(Instant::now())) {
+            return Attempted::Failed(is_down(down));
+        }
+        let admitted = async {
+            probe(order, FailureReason::TargetUnreachable).await?;
+            let session = login::log_in(&order.site).await.map_err(|error| not_logged_in(&error))?;
+            let seat = Seat::take(&self.slot, order.deadline).await?;
+            let pass = self.breakers.enter(&Dependency::Zap).await.map_err(is_down)?;
+            Ok((session, seat, pass))
         };
-        let attempted = self.with_a_seat(order).await;
+        let stages = stages(order.site.plan.phase, false);
+        order.progress.send_replace(Some(Progress::of(&stages, Stage::Ready, 0)));
+        let (session, mut seat, pass) = match unless_over(order, admitted).await {
+            Ok(admitted) => admitted,
+            Err(over) => return over,
+        };
+        let attempted = self.with_a_zap(order, session.as_ref(), seat.spare.take()).await;
+        // Before the next in line has the seat.
         report(pass, &attempted);
         attempted
     }
 
-    async fn with_a_seat(&self, order: &ZapOrder) -> Attempted {
-        let stages = stages(order.site.plan.phase, false);
-        order.progress.send_replace(Some(Progress::of(&stages, Stage::Ready, 0)));
-        let prepared = async {
-            probe(order, FailureReason::TargetUnreachable).await?;
-            let session = login::log_in(&order.site).await.map_err(|error| not_logged_in(&error))?;
-            let seat = Seat::take(&self.slot, order.deadline).await?;
-            let (instance, seat) = self.instance(order, session.as_ref(), seat).await?;
-            Ok((instance, seat, session))
+    async fn with_a_zap(
+        &self,
+        order: &ZapOrder,
+        session: Option<&Session>,
+        spare: Option<Instance>,
+    ) -> Attempted {
+        let instance = match unless_over(order, self.instance(order, session, spare)).await {
+            Ok(instance) => instance,
+            Err(over) => return over,
         };
-        let prepared = tokio::select! {
-            biased;
-            () = order.cancel.cancelled() => return Attempted::Cancelled,
-            () = sleep_until(order.deadline) => {
-                Err(Trouble::new(FailureReason::TimedOut, "the time of the scan was over before a ZAP was ready"))
-            }
-            prepared = prepared => prepared,
-        };
-        let (instance, _seat, session) = match prepared {
-            Ok(prepared) => prepared,
-            Err(trouble) => return Attempted::failed(trouble),
-        };
-        let attempted = attempt(order, &self.settings, &instance, session.as_ref()).await;
+        let attempted = attempt(order, &self.settings, &instance, session).await;
         // An error means that it takes longer: the guard's removal is under way.
         drop(timeout(REMOVAL, instance.remove()).await);
         attempted
@@ -167,14 +166,13 @@ impl Zap {
         &self,
         order: &ZapOrder,
         session: Option<&Session>,
-        mut seat: Seat,
-    ) -> Result<(Instance, Seat), Trouble> {
-        let spare = seat.spare.take().filter(|_| session.is_none());
-        if let Some(spare) = spare
+        spare: Option<Instance>,
+    ) -> Result<Instance, Trouble> {
+        if let Some(spare) = spare.filter(|_| session.is_none())
             && spare.is_alive()
             && spare.client().version().await.is_ok()
         {
-            return Ok((spare, seat));
+            return Ok(spare);
         }
         let engine = self.docker.engine().await.map_err(|unavailable| {
             Trouble::new(FailureReason::EngineUnavailable, unavailable.why).advise(unavailable.advice)
@@ -185,23 +183,32 @@ impl Zap {
             (host, name, value)
         });
         let wish = Wish { owner: order.owner, header };
-        Ok((Instance::start(&engine, &self.settings, &wish).await?, seat))
+        Instance::start(&engine, &self.settings, &wish).await
     }
 }
 
-/// What is said of ZAP by the end of a scan. What the target did, or the engine, or a person, is not ZAP's doing.
+/// What is to be done before a scan, unless it is cancelled or its time is over.
+async fn unless_over<T>(
+    order: &ZapOrder,
+    prepare: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Attempted> {
+    tokio::select! {
+        biased;
+        () = order.cancel.cancelled() => Err(Attempted::Cancelled),
+        () = sleep_until(order.deadline) => {
+            let detail = "the time of the scan was over before a ZAP was ready";
+            Err(Attempted::Failed(Trouble::new(FailureReason::TimedOut, detail)))
+        }
+        prepared = prepare => prepared.map_err(Attempted::Failed),
+    }
+}
+
+/// What is said of ZAP by the end of a scan.
 fn report(pass: Pass, attempted: &Attempted) {
     let verdict = match attempted {
         Attempted::Done(_) => Verdict::Works,
         Attempted::Cancelled => Verdict::Unknown,
-        Attempted::Failed { trouble, .. } => match trouble.reason {
-            FailureReason::ZapDied
-            | FailureReason::ZapUnready
-            | FailureReason::ZapRefused
-            | FailureReason::ImageMissing
-            | FailureReason::NoRules => Verdict::Fails,
-            _ => Verdict::Unknown,
-        },
+        Attempted::Failed(trouble) => trouble.verdict(),
     };
     pass.report(verdict);
 }

@@ -12,7 +12,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::client::{ApiKey, Client, ZapError};
 use super::settings::Settings;
@@ -22,7 +22,7 @@ use crate::domain::container::{
     Attachment, ContainerSpec, ContainerState, HealthCheck, NetworkSpec, Owner, Purpose, Reach,
 };
 use crate::domain::outcome::FailureReason;
-use crate::domain::zap::log::{self, LogReading, Refusal};
+use crate::domain::zap::log::{self, LogReader, LogReading, Refusal};
 use crate::domain::zap::trouble::Trouble;
 
 /// Where ZAP listens in its container.
@@ -32,6 +32,8 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 /// How long it may hang up on us before that is its last word, when its log does not say why. While it starts it may take a
 /// connection too early.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
+/// For the end of its log, when the engine may be gone, too.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Java's own code when [`JAVA_OPTIONS`] ended it.
 const EXIT_OUT_OF_MEMORY: i64 = 3;
 /// Without this a ZAP out of memory goes on answering, with dead scanners.
@@ -44,8 +46,8 @@ pub struct Instance {
     container: Container,
     network: Network,
     client: Client,
-    key: ApiKey,
     version: String,
+    /// What its log may hold and nobody is shown.
     secrets: Vec<String>,
 }
 
@@ -68,12 +70,16 @@ impl Instance {
         let network = engine.network(&spec).await.map_err(engine_trouble)?;
         let key = ApiKey::from_random(random::bytes());
         let spec = spec_of(settings, wish, &network, &key);
-        let container = engine.start(&spec).await.map_err(engine_trouble)?;
+        let header = wish.header.iter().map(|(_, _, value)| value.clone());
+        let secrets: Vec<String> = header.chain([key.reveal().to_owned()]).collect();
+        let container = engine.start(&spec).await.map_err(|error| not_started(error, &secrets))?;
         let address = container.address().ok_or_else(|| unready("its container has no address"))?;
-        let client = Client::new(SocketAddr::new(address, PORT), key.clone());
-        let secrets = wish.header.iter().map(|(_, _, value)| value.clone()).collect();
-        let mut instance = Self { container, network, client, key, version: String::new(), secrets };
-        instance.version = instance.ready(settings.ready).await?;
+        let client = Client::new(SocketAddr::new(address, PORT), key);
+        let mut instance = Self { container, network, client, version: String::new(), secrets };
+        match instance.ready(settings.ready).await {
+            Ok(version) => instance.version = version,
+            Err(trouble) => return Err(trouble.leaving(instance.last_words().await)),
+        }
         Ok(instance)
     }
 
@@ -116,7 +122,7 @@ impl Instance {
 
     /// What hanging up means, if ZAP's own log says so.
     pub async fn refusal(&self) -> Option<Trouble> {
-        Some(refused(match self.log().await.0.refusal? {
+        Some(refused(match self.log().await.refusal? {
             Refusal::Key => "ZAP does not take our API key",
             Refusal::Address => "ZAP does not permit our address",
         }))
@@ -140,7 +146,7 @@ impl Instance {
                 memory("the kernel ended ZAP at its memory limit".to_owned())
             }
             ContainerState::Exited(exit)
-                if exit.code == EXIT_OUT_OF_MEMORY && self.log().await.0.out_of_memory =>
+                if exit.code == EXIT_OUT_OF_MEMORY && self.log().await.permits_no_memory() =>
             {
                 memory("ZAP ran out of memory within its heap".to_owned())
             }
@@ -152,12 +158,17 @@ impl Instance {
         }
     }
 
-    /// What its log says, and the log's end as it may be shown. Empty when it cannot be had.
-    pub async fn log(&self) -> (LogReading, String) {
-        let text = self.container.logs_since(0).await.map(|logs| logs.text).unwrap_or_default();
-        let mut secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
-        secrets.push(self.key.reveal());
-        (LogReading::of(&text), log::tail(&text, &secrets))
+    /// What its log says; what could not be read of it is said, too.
+    pub async fn log(&self) -> LogReading {
+        let mut reader = LogReader::default();
+        let read = self.container.log(|piece| reader.take(piece)).await;
+        reader.finish(read.err().map(|error| error.to_string()))
+    }
+
+    /// The end of its log, as it may be shown. Empty when it cannot be had.
+    pub async fn last_words(&self) -> String {
+        let text = timeout(LAST_WORDS, self.container.log_tail()).await;
+        log::tail(&text.ok().and_then(Result::ok).unwrap_or_default(), &self.secrets)
     }
 
     pub const fn client(&self) -> &Client {
@@ -200,6 +211,13 @@ fn refused(why: &str) -> Trouble {
 
 fn unready(detail: impl Into<String>) -> Trouble {
     Trouble::new(FailureReason::ZapUnready, detail)
+}
+
+/// What a container says that ended at once is ZAP's log, and may hold what nobody is shown.
+fn not_started(error: EngineError, secrets: &[String]) -> Trouble {
+    let EngineError::EndedAtOnce { code, tail, .. } = &error else { return engine_trouble(error) };
+    let (detail, tail) = (format!("its container ended at once, with {code}"), log::tail(tail, secrets));
+    Trouble { detail, ..engine_trouble(error) }.leaving(tail)
 }
 
 /// What a failure of the engine means for whoever needs a ZAP.

@@ -38,14 +38,34 @@ impl Seat {
     pub(super) async fn take(slot: &Slot<ZapMessage>, deadline: Instant) -> Result<Self, Trouble> {
         let patience = deadline.saturating_duration_since(Instant::now());
         let asked = slot.ready().await.call(|reply| ZapMessage::Ask { reply }, patience).await;
-        asked.map_err(|error| match error {
-            CallError::Timeout { .. } => {
-                let detail = "the time of the scan was over before there was room for another ZAP";
-                Trouble::new(FailureReason::TimedOut, detail).advise("allow more at once (`zap.at_once`)")
-            }
-            CallError::Full { .. } | CallError::Closed { .. } => {
-                Trouble::new(FailureReason::ZapUnready, format!("no ZAP could be asked for: {error}"))
-            }
-        })
+        asked.map_err(no_seat)
+    }
+}
+
+fn no_seat(error: CallError) -> Trouble {
+    match error {
+        CallError::Timeout { .. } => {
+            let detail = "the time of the scan was over before there was room for another ZAP";
+            Trouble::new(FailureReason::TimedOut, detail).advise("allow more at once (`zap.at_once`)")
+        }
+        // Ours, not ZAP's: neither its breaker nor another try has anything to do with it.
+        CallError::Full { .. } | CallError::Closed { .. } => {
+            Trouble::new(FailureReason::Internal, format!("no ZAP could be asked for: {error}"))
+                .advise("scan again")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::breaker::Verdict;
+
+    #[test]
+    fn a_line_that_is_full_and_an_actor_that_ends_are_held_against_no_zap() {
+        for error in [CallError::Full { actor: "zap" }, CallError::Closed { actor: "zap" }] {
+            let trouble = no_seat(error);
+            assert_eq!((trouble.reason, trouble.verdict()), (FailureReason::Internal, Verdict::Unknown));
+        }
     }
 }

@@ -134,7 +134,8 @@ impl ZapServer {
             }
             // Tried again with the next look.
             Err(trouble) => {
-                tracing::warn!(reason = trouble.reason.word(), detail = trouble.detail, "no spare ZAP");
+                let Trouble { reason, detail, log_tail, .. } = trouble;
+                tracing::warn!(reason = reason.word(), detail, log_tail, "no spare ZAP");
             }
         }
     }

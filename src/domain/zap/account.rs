@@ -51,10 +51,9 @@ impl Passive {
                 Self::of(rules, lost, waiting, true)
             }
             (Self::Short { lost, .. }, Self::Done { rules }) => Self::of(rules, lost, 0, true),
-            (
-                Self::Short { lost, any, .. },
-                Self::Short { rules, lost: more, waiting, any: later_any },
-            ) => Self::of(rules, lost.saturating_add(more), waiting, any || later_any),
+            (Self::Short { lost, any, .. }, Self::Short { rules, lost: more, waiting, any: later_any }) => {
+                Self::of(rules, lost.saturating_add(more), waiting, any || later_any)
+            }
             (Self::Done { .. }, later @ Self::Done { .. }) => later,
         }
     }
@@ -110,7 +109,10 @@ impl Account {
         for (rule, times) in &self.log.threw {
             self.degraded.push(format!("rule_threw: {rule} failed {times} times"));
         }
-        self.degraded.truncate(GAPS_NAMED_MAX);
+        let unread =
+            self.log.unread.map(|why| format!("log_unread: of ZAP's log something is missing: {why}"));
+        self.degraded.truncate(GAPS_NAMED_MAX - 1);
+        self.degraded.extend(unread);
         Ok((work, self.degraded))
     }
 

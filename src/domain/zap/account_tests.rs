@@ -99,6 +99,13 @@ fn rules_that_threw_are_named() {
 }
 
 #[test]
+fn a_scan_whose_log_was_not_read_is_not_whole() {
+    let log = LogReading { unread: Some("the engine gave no answer".to_owned()), ..LogReading::default() };
+    let (_, degraded) = Account { log, ..full(FINISHED) }.conclude().unwrap();
+    assert_eq!(degraded, ["log_unread: of ZAP's log something is missing: the engine gave no answer"]);
+}
+
+#[test]
 fn of_two_looks_at_the_queue_all_that_was_lost_counts_and_what_waits_in_the_end() {
     let done = Passive::Done { rules: 3 };
     let short = |lost, waiting, any| Passive::of(3, lost, waiting, any);

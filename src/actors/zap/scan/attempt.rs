@@ -1,9 +1,7 @@
 //! One scan with one ZAP, and what ends it: its last stage, a cancel, the deadline, the end of the container, a watchdog.
 //! Whichever comes first; what was harvested by then is there in each case.
 
-use std::time::Duration;
-
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 use super::run::{Run, Work};
 use super::watchdog::{self, MemoryPeak};
@@ -18,19 +16,12 @@ use crate::domain::verdict::{WebEnding, WebEvidence};
 use crate::domain::zap::phases::Stage;
 use crate::domain::zap::trouble::Trouble;
 
-/// For the last words of a ZAP, when the engine may be gone, too.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
 /// How a scan with one ZAP ended.
 #[derive(Debug)]
 pub enum Attempted {
     Done(WebEvidence),
     Cancelled,
-    Failed {
-        trouble: Trouble,
-        /// What was lost with it, and the end of ZAP's log.
-        log_tail: String,
-    },
+    Failed(Trouble),
 }
 
 /// Scans with this ZAP, which nobody may use after.
@@ -42,7 +33,7 @@ pub async fn attempt(
 ) -> Attempted {
     let gate = match Gate::open(order.site.scope.clone(), instance.gateway()).await {
         Ok(gate) => gate,
-        Err(error) => return Attempted::failed(no_gate(instance, &error)),
+        Err(error) => return Attempted::Failed(no_gate(instance, &error)),
     };
     let (mut work, peak) = (Work::default(), MemoryPeak::default());
     let run = Run::new(order, settings, (instance, &gate), &mut work);
@@ -71,12 +62,6 @@ pub async fn attempt(
     }
 }
 
-impl Attempted {
-    pub fn failed(trouble: Trouble) -> Self {
-        Self::Failed { trouble, log_tail: String::new() }
-    }
-}
-
 fn no_gate(instance: &Instance, error: &std::io::Error) -> Trouble {
     let detail = format!("cannot listen for ZAP on its network's gateway {}: {error}", instance.gateway());
     Trouble::new(FailureReason::ServiceUnavailable, detail).advise(
@@ -94,7 +79,7 @@ async fn conclude(
     watchdog::probe(order, FailureReason::TargetLost).await?;
     let work = std::mem::take(work);
     let (mut account, pages) = (work.account, work.pages);
-    account.log = instance.log().await.0;
+    account.log = instance.log().await;
     account.urls = pages.count();
     // What goes through a tunnel is not counted at the gate; then ZAP's own count has to do.
     let counted = account.active.as_ref().map_or(0, |active| active.requests).saturating_add(pages.count());
@@ -118,9 +103,9 @@ async fn fail(mut trouble: Trouble, instance: &Instance, work: &Work) -> Attempt
     let stage = work.stage.unwrap_or(Stage::Ready);
     trouble.detail = format!("{} (in the stage {stage})", trouble.detail);
     let harvested = harvested(work);
-    let log = timeout(LAST_WORDS, instance.log()).await.map(|(_, tail)| tail).unwrap_or_default();
     tracing::warn!(reason = trouble.reason.word(), detail = trouble.detail, harvested, "a scan failed");
-    Attempted::Failed { trouble, log_tail: format!("{harvested}\n{log}").trim().to_owned() }
+    let left = format!("{harvested}\n{}", instance.last_words().await);
+    Attempted::Failed(trouble.leaving(left.trim()))
 }
 
 /// What a failed scan had found: no result, and yet worth knowing.
