@@ -76,7 +76,9 @@ impl Zap {
         let began = Instant::now();
         let mut losses = Losses::new(matches!(*self.docker.state().borrow(), EngineState::Ready(_)));
         loop {
-            let trouble = match self.one(&order).await {
+            // On the heap: in a build without optimisation each caller up to the actor would keep a copy of it on its stack, which
+            // are more than a worker thread has.
+            let trouble = match Box::pin(self.one(&order)).await {
                 Attempted::Done(evidence) => return evidence,
                 Attempted::Cancelled => return WebEvidence::nothing(WebEnding::Cancelled),
                 Attempted::Failed(trouble) => trouble,
@@ -155,7 +157,7 @@ impl Zap {
             Ok(instance) => instance,
             Err(over) => return over,
         };
-        let attempted = attempt(order, &self.settings, &instance, session).await;
+        let attempted = Box::pin(attempt(order, &self.settings, &instance, session)).await;
         // An error means that it takes longer: the guard's removal is under way.
         drop(timeout(REMOVAL, instance.remove()).await);
         attempted
@@ -183,7 +185,7 @@ impl Zap {
             (host, name, value)
         });
         let wish = Wish { owner: order.owner, header };
-        Instance::start(&engine, &self.settings, &wish).await
+        Box::pin(Instance::start(&engine, &self.settings, &wish)).await
     }
 }
 
