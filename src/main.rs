@@ -14,6 +14,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// at memory and disk) keeps as many alive as this has seconds; tokio's own 10 s would keep some twenty after a burst.
 const BLOCKING_THREAD_IDLE: Duration = Duration::from_secs(2);
 
+/// As much as the first thread has by custom. A scan's futures lie deep in each other, and where nothing is optimised each
+/// keeps copies of the next: they have met tokio's 2 MiB. It is address space, and memory only where it is used.
+const THREAD_STACK_BYTES: usize = 8 << 20;
+
 fn main() -> ExitCode {
     // A shim must become its tool before anything is opened, printed or started.
     shim::main_if_asked();
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
     telemetry::install(&arguments.log(&loaded), terminal.color);
     match tokio::runtime::Builder::new_multi_thread()
         .thread_keep_alive(BLOCKING_THREAD_IDLE)
+        .thread_stack_size(THREAD_STACK_BYTES)
         .enable_all()
         .build()
     {
