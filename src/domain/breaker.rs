@@ -20,14 +20,8 @@ use super::outcome::{FailureReason, Outcome};
 pub enum Dependency {
     /// The program of a tool, and the service that it cannot work without.
     Tool(ToolName),
-    /// The daemon's own database.
-    Store,
-    /// The container engine.
-    Docker,
     /// The web scanner's containers.
     Zap,
-    /// A language model, by its provider's name.
-    Model(String),
 }
 
 impl Dependency {
@@ -35,10 +29,7 @@ impl Dependency {
     pub fn word(&self) -> String {
         match self {
             Self::Tool(name) => format!("tool {name}"),
-            Self::Store => "store".to_owned(),
-            Self::Docker => "docker".to_owned(),
             Self::Zap => "zap".to_owned(),
-            Self::Model(name) => format!("model {name}"),
         }
     }
 }
