@@ -1,19 +1,18 @@
 //! Room on the disk: what a program in a container has written to a directory of this machine. Everything else that a tool sees is
 //! read-only or memory.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+
+use crate::actors::space::usage;
 
 /// Between two looks, at least; and how much longer than a look: directories of many files are looked at less often.
 const PAUSE: Duration = Duration::from_millis(500);
 const PAUSE_PER_LOOK: u32 = 4;
 /// What a file costs besides its blocks.
 const INODE_BYTES: u64 = 256;
-/// As `stat` counts them.
-const BLOCK_BYTES: u64 = 512;
 
 /// Resolves when there are more than `limit` bytes in the directories together. What cannot be read is not counted.
 pub(super) async fn filled(directories: Vec<PathBuf>, limit: u64) {
@@ -29,23 +28,12 @@ pub(super) async fn filled(directories: Vec<PathBuf>, limit: u64) {
 }
 
 /// Ends when the limit is passed, so it is bounded by it: no entry is for nothing.
-fn is_over(mut pending: Vec<PathBuf>, limit: u64) -> bool {
+fn is_over(directories: Vec<PathBuf>, limit: u64) -> bool {
     let mut bytes = 0;
-    while let Some(directory) = pending.pop() {
-        let Ok(entries) = std::fs::read_dir(&directory) else { continue };
-        for entry in entries.flatten() {
-            // Of a link itself.
-            let Ok(metadata) = entry.metadata() else { continue };
-            bytes += metadata.blocks() * BLOCK_BYTES + INODE_BYTES;
-            if bytes > limit {
-                return true;
-            }
-            if metadata.is_dir() {
-                pending.push(entry.path());
-            }
-        }
-    }
-    false
+    usage::below(directories).any(|of_one| {
+        bytes += of_one + INODE_BYTES;
+        bytes > limit
+    })
 }
 
 #[cfg(test)]

@@ -1,22 +1,12 @@
 //! How much room a directory takes.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::actors::space::usage;
 
 /// Bytes on the disk of a directory and everything in it, links not followed. What cannot be read counts nothing.
 pub(super) fn of(directory: &Path) -> u64 {
-    let mut bytes = 0;
-    let mut pending: Vec<PathBuf> = vec![directory.to_owned()];
-    while let Some(directory) = pending.pop() {
-        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
-            let Ok(metadata) = entry.metadata() else { continue };
-            bytes += metadata.blocks() * 512;
-            if metadata.is_dir() {
-                pending.push(entry.path());
-            }
-        }
-    }
-    bytes
+    usage::below(vec![directory.to_owned()]).sum()
 }
 
 /// Bytes for people: `358 MB`.

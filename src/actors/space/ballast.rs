@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::statvfs;
 
+use super::usage::BLOCK_BYTES;
 use crate::domain::space::{Limits, Seen};
 
 /// Its name in the data directory.
 const NAME: &str = "ballast";
-/// Unit of `st_blocks`, whatever the file system's own is.
-const BLOCK_BYTES: u64 = 512;
 
 /// The reserve of one directory's disk.
 #[derive(Debug, Clone)]
