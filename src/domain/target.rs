@@ -106,10 +106,29 @@ impl Phase {
 pub struct Seeds {
     /// Absolute, or paths on the target.
     pub urls: Vec<String>,
-    /// Where the target has its OpenAPI document: absolute, or a path.
+    /// The target's OpenAPI document, or where it has it: see [`Seeds::document`].
     pub openapi: Option<String>,
     /// Whether to read the target's `/sitemap.xml`.
     pub sitemap: bool,
+}
+
+/// An OpenAPI document as a plan gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GivenDocument<'a> {
+    /// The text, in JSON.
+    Itself(&'a str),
+    /// Where the target has it: absolute, or a path.
+    At(&'a str),
+}
+
+impl Seeds {
+    pub fn document(&self) -> Option<GivenDocument<'_>> {
+        let text = self.openapi.as_deref()?;
+        Some(match text.trim_start().starts_with('{') {
+            true => GivenDocument::Itself(text),
+            false => GivenDocument::At(text),
+        })
+    }
 }
 
 /// How to be somebody to the target. Its words are secrets: they are shown nowhere.

@@ -17,7 +17,7 @@ use super::fetch::{Ask, FetchError, Fetcher, Limits};
 use super::resolve::Resolver;
 use super::tls::Tls;
 use crate::domain::scope::{Authority, Bounds, Lists, Permission, Place, Refused, Scope};
-use crate::domain::target::{Login, WebPlan};
+use crate::domain::target::{GivenDocument, Login, WebPlan};
 
 /// Other URLs that a plan may name; each may cost a lookup.
 const PLACES_MAX: usize = 64;
@@ -132,7 +132,9 @@ fn named(plan: &WebPlan) -> impl Iterator<Item = &str> {
         Login::Form { url, .. } => Some(url.as_str()),
         Login::Header { .. } => None,
     });
-    // A document that is given as itself is no place.
-    let document = plan.seeds.openapi.as_deref().filter(|text| !text.trim_start().starts_with('{'));
+    let document = plan.seeds.document().and_then(|document| match document {
+        GivenDocument::At(place) => Some(place),
+        GivenDocument::Itself(_) => None,
+    });
     plan.seeds.urls.iter().map(String::as_str).chain(document).chain(login)
 }

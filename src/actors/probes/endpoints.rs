@@ -8,7 +8,7 @@ use hyper::Method;
 use super::visitor::{As, Order, Visitor};
 use crate::actors::egress::{Ask, Limits};
 use crate::domain::outcome::FailureReason;
-use crate::domain::target::WebPlan;
+use crate::domain::target::{GivenDocument, WebPlan};
 use crate::domain::verdict::{WebEnding, WebEvidence};
 use crate::domain::web::endpoints::Check;
 use crate::domain::web::openapi::{DOCUMENT_BYTES_MAX, Document};
@@ -61,10 +61,11 @@ async fn checks(visitor: &Visitor) -> Result<Vec<Check>, WebEnding> {
 
 /// The text of the plan's document, which is given as itself or as where it is.
 async fn document(visitor: &Visitor) -> Result<Option<String>, WebEnding> {
-    let Some(given) = &visitor.site.plan.seeds.openapi else { return Ok(None) };
-    if given.trim_start().starts_with('{') {
-        return Ok(Some(given.clone()));
-    }
+    let given = match visitor.site.plan.seeds.document() {
+        None => return Ok(None),
+        Some(GivenDocument::Itself(text)) => return Ok(Some(text.to_owned())),
+        Some(GivenDocument::At(place)) => place,
+    };
     let failed = |why: String| WebEnding::failed(FailureReason::UnreadableReport, why);
     let place = visitor.site.place.join(given).map_err(|error| failed(error.to_string()))?;
     match visitor.follow(Ask::get(place), As::Somebody).await {

@@ -5,6 +5,7 @@ use super::run::Run;
 use crate::actors::egress::{Ask, Limits};
 use crate::actors::zap::client::{Client, ZapError};
 use crate::domain::scope::Place;
+use crate::domain::target::GivenDocument;
 use crate::domain::web::endpoints::Check;
 use crate::domain::web::openapi::{DOCUMENT_BYTES_MAX, Document};
 use crate::domain::zap::pages::Access;
@@ -15,12 +16,14 @@ const ADD_ON: &str = "openapi";
 
 impl Run<'_> {
     /// What cannot be read is said, and costs what it would have found.
-    pub(super) async fn seed_operations(&mut self, document: &str) -> Result<(), Trouble> {
-        let is_inline = document.trim_start().starts_with('{');
-        if !is_inline && self.add_ons.iter().any(|add_on| add_on.id == ADD_ON) {
-            return self.import(document).await;
-        }
-        let text = if is_inline { Ok(document.to_owned()) } else { self.fetch_document(document).await };
+    pub(super) async fn seed_operations(&mut self, document: GivenDocument<'_>) -> Result<(), Trouble> {
+        let text = match document {
+            GivenDocument::Itself(text) => Ok(text.to_owned()),
+            GivenDocument::At(place) if self.add_ons.iter().any(|add_on| add_on.id == ADD_ON) => {
+                return self.import(place).await;
+            }
+            GivenDocument::At(place) => self.fetch_document(place).await,
+        };
         let read = text.and_then(|text| Document::read(&text).map_err(|error| error.to_string()));
         let (checks, count) = match read {
             Ok(document) => document.checks(),

@@ -1,5 +1,7 @@
 //! Where a scan begins, and what it may touch: the target, the seeds, the patterns that are left out.
 
+use std::sync::Arc;
+
 use super::run::Run;
 use crate::actors::egress::{Ask, Limits};
 use crate::actors::zap::client::ZapError;
@@ -51,8 +53,9 @@ impl Run<'_> {
             self.tell(Stage::Seeds, u32::try_from(done * 100 / seeds.len()).unwrap_or(100));
             self.visit(seed).await?;
         }
-        match self.order.site.plan.seeds.openapi.clone() {
-            Some(document) => self.seed_operations(&document).await,
+        let plan = Arc::clone(&self.order.site.plan);
+        match plan.seeds.document() {
+            Some(document) => self.seed_operations(document).await,
             None => Ok(()),
         }
     }
