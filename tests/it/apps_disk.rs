@@ -4,13 +4,13 @@ use proctor::config::{BuildNetwork, Pull};
 use proctor::protocol::api::{JobAnswer, ScanArguments};
 use proctor::protocol::web::AppArguments;
 
-use crate::docker_killed::WATCHES;
+use crate::docker_killed::watches;
 use crate::docker_world::{BASE, soon};
 use crate::whole::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_fills_the_disk_is_ended_and_says_so() {
-    let world = World::with(&[WATCHES.to_owned()], |config| {
+    let world = World::with(&[watches()], |config| {
         config.docker.pull = Pull::Never;
         config.apps.build_network = BuildNetwork::None;
         config.apps.images_kept = 0;

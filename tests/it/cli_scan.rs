@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::cli::{Ended, Home};
+use crate::support::rest_of_manifest;
 
 /// A target, and three tools: one finds something of severity high, one finds nothing, one never ends.
 pub fn world() -> Home {
@@ -62,22 +63,10 @@ files = ["**/*.py"]
 program = "{folder}/{program}"
 args = ["{argument}"]
 cwd = "neutral"
-[report]
-from = "stdout"
-format = "sarif"
-[exit]
-0 = "either"
-[limits]
-wall_s = 60
-output_mib = 1
-[weights]
-cpu = 1
-memory_mb = 16
-[severity]
-default = "medium"
-[severity.words]
+{rest}[severity.words]
 error = "high"
 "#,
+        rest = rest_of_manifest(60),
         folder = folder.expect("coreutils"),
     )
 }

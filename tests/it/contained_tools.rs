@@ -6,7 +6,7 @@ use std::path::Path;
 use proctor::config::Pull;
 use proctor::domain::container::labels;
 
-use crate::docker_world::{BASE, docker, soon, until};
+use crate::docker_world::{BASE, docker, left_of, soon, until};
 use crate::whole::{World, fake, fake_manifest};
 
 /// The mode of the fake tool, seconds it may take, and how its run must end.
@@ -57,15 +57,6 @@ impl Drop for Image {
     }
 }
 
-/// Names of containers and networks that carry the daemon's label.
-fn left(world: &World) -> Vec<String> {
-    let id = std::fs::read_to_string(world.config.daemon.data_dir.join("daemon-id")).unwrap();
-    let filter = format!("label={}={}", labels::DAEMON, id.trim());
-    let containers = docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
-    let networks = docker(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"]);
-    containers.lines().chain(networks.lines()).map(str::to_owned).collect()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_in_an_image_ends_as_one_of_this_machine() {
     let folder = tempfile::tempdir().unwrap();
@@ -90,7 +81,7 @@ async fn a_tool_in_an_image_ends_as_one_of_this_machine() {
             Some(failure) => assert_eq!(failure.reason, end, "{mode}: {run:#?}"),
         }
     }
-    assert_eq!(left(&world), Vec::<String>::new(), "left in the engine");
+    assert_eq!(left_of(&world.config.daemon.data_dir), Vec::<String>::new(), "left in the engine");
     world.end().await;
 }
 
@@ -103,7 +94,7 @@ async fn a_cancel_ends_the_container_of_its_run() {
     let target = world.target("app", &[("app.py", "x = 1\n")]);
     let mut client = world.client().await;
     let job = world.submit(&mut client, &target, &[&fake("ignore-term")]).await;
-    until("the container", || left(&world).len() == 2).await;
+    until("the container", || left_of(&world.config.daemon.data_dir).len() == 2).await;
     for objects in [&["ps", "-aq"][..], &["network", "ls", "-q"]] {
         let of_the_job = format!("label={}={job}", labels::JOB);
         let words = [objects, &["--filter", &of_the_job, "--filter", &format!("label={}", labels::RUN)]];
@@ -112,6 +103,6 @@ async fn a_cancel_ends_the_container_of_its_run() {
     world.cancel(&mut client, &job).await;
     let ended = soon("the end", world.end_of(&mut client, &job)).await;
     assert_eq!(ended.state, "cancelled", "{ended:#?}");
-    assert_eq!(left(&world), Vec::<String>::new(), "left in the engine");
+    assert_eq!(left_of(&world.config.daemon.data_dir), Vec::<String>::new(), "left in the engine");
     world.end().await;
 }

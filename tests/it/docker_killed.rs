@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use proctor::cli::client::Client;
-use proctor::domain::container::labels;
 use proctor::protocol::api::{JobAnswer, JobArguments, ScanArguments};
 use proctor::protocol::web::AppArguments;
 use serde_json::Value;
@@ -12,10 +11,25 @@ use serde_json::Value;
 use crate::cli::Home;
 use crate::cli_scan::Served;
 use crate::contained_tools::Image;
-use crate::docker_world::{BASE, World as EngineWorld, docker, shell, until};
+use crate::docker_world::{BASE, World as EngineWorld, docker, filter_of, shell, until};
+use crate::support::rest_of_manifest;
 
-/// A tool for what runs, which never ends.
-pub const WATCHES: &str = r#"
+/// A server that answers every request and keeps something in a volume.
+const SERVER: &str = r#"
+use IO::Socket::INET;
+my $server = IO::Socket::INET->new(LocalPort => 8000, Listen => 5, ReuseAddr => 1) or die "no port: $!";
+while (my $client = $server->accept()) {
+  while (my $more = <$client>) { last if $more =~ /^\r?\n$/ }
+  print $client "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
+  close $client;
+}
+"#;
+/// Jobs under way: an app that is looked at, a tree that a tool in a container reads, an app that is built.
+const JOBS: usize = 3;
+
+/// The manifest of a tool for what runs, which never ends.
+pub fn watches() -> String {
+    let head = r#"
 name = "watches"
 summary = "looks for ever"
 network = true
@@ -30,32 +44,9 @@ intrusion = "passive"
 program = "/bin/sleep"
 args = ["600"]
 cwd = "neutral"
-[report]
-from = "stdout"
-format = "sarif"
-[exit]
-0 = "either"
-[limits]
-wall_s = 600
-output_mib = 1
-[weights]
-cpu = 1
-memory_mb = 16
-[severity]
-default = "medium"
 "#;
-/// A server that answers every request and keeps something in a volume.
-const SERVER: &str = r#"
-use IO::Socket::INET;
-my $server = IO::Socket::INET->new(LocalPort => 8000, Listen => 5, ReuseAddr => 1) or die "no port: $!";
-while (my $client = $server->accept()) {
-  while (my $more = <$client>) { last if $more =~ /^\r?\n$/ }
-  print $client "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
-  close $client;
+    format!("{head}{}", rest_of_manifest(600))
 }
-"#;
-/// Jobs under way: an app that is looked at, a tree that a tool in a container reads, an app that is built.
-const JOBS: usize = 3;
 
 /// A home whose daemon has such work, and a word that only its build says.
 struct Scene {
@@ -78,7 +69,7 @@ impl Scene {
             home.write(&format!("target/{name}/server.pl"), SERVER);
             home.write(&format!("target/{name}/Dockerfile"), &app(&last));
         }
-        home.write("manifests/watches.toml", WATCHES);
+        home.write("manifests/watches.toml", &watches());
         home.write("manifests/reads.toml", &image.manifest("hang", 600));
         home.write(
             ".config/proctor/proctor.toml",
@@ -121,8 +112,7 @@ impl Scene {
     }
 
     fn filter(&self) -> String {
-        let daemon = std::fs::read_to_string(self.data().join("daemon-id")).unwrap();
-        format!("label={}={}", labels::DAEMON, daemon.trim())
+        filter_of(&self.data())
     }
 
     /// Ids of what the daemon has in the engine: containers, those of its builds, networks, images.

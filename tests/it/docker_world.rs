@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -130,10 +130,7 @@ impl World {
     /// Names of containers, networks and volumes that carry this daemon's label.
     pub fn left(&self) -> Vec<String> {
         let filter = format!("label={}={}", labels::DAEMON, self.identity.daemon);
-        let containers = self.ask(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
-        let networks = self.ask(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"]);
-        let volumes = self.ask(&["volume", "ls", "-q", "--filter", &filter]);
-        containers.lines().chain(networks.lines()).chain(volumes.lines()).map(str::to_owned).collect()
+        held(&filter, |words| self.ask(words))
     }
 
     /// Kills the actor; its supervisor starts another.
@@ -154,6 +151,24 @@ impl World {
         // What it asked for last is done by the engine a moment later; nobody asks again.
         until("an empty engine", || self.left().is_empty()).await;
     }
+}
+
+/// What filters the objects of the daemon with this data directory.
+pub fn filter_of(data_dir: &Path) -> String {
+    let id = std::fs::read_to_string(data_dir.join("daemon-id")).unwrap();
+    format!("label={}={}", labels::DAEMON, id.trim())
+}
+
+/// Names of containers, networks and volumes of the daemon with this data directory, in the common engine.
+pub fn left_of(data_dir: &Path) -> Vec<String> {
+    held(&filter_of(data_dir), docker)
+}
+
+fn held(filter: &str, ask: impl Fn(&[&str]) -> String) -> Vec<String> {
+    let containers = ask(&["ps", "-a", "--filter", filter, "--format", "{{.Names}}"]);
+    let networks = ask(&["network", "ls", "--filter", filter, "--format", "{{.Name}}"]);
+    let volumes = ask(&["volume", "ls", "-q", "--filter", filter]);
+    containers.lines().chain(networks.lines()).chain(volumes.lines()).map(str::to_owned).collect()
 }
 
 /// A container that runs a shell line.

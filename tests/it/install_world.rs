@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::rest_of_manifest;
 use proctor::actors::installer::{
     Done, InstallError, Installed, Installer, Layout, Locks, NotInstalled, Package, Program, Runtime, Setup,
 };
@@ -178,24 +179,12 @@ files = ["**/*.none"]
 [run]
 args = ["{{target}}"]
 cwd = "neutral"
-[report]
-from = "stdout"
-format = "sarif"
-[exit]
-0 = "either"
-[limits]
-wall_s = 10
-output_mib = 1
-[weights]
-cpu = 1
-memory_mb = 64
-[severity]
-default = "low"
-[install]
+{rest}[install]
 kind = "pip"
 packages = ["{tool}==1.0.0"]
 lock = "{tool}"
 program = "bin/{tool}"
-"#
+"#,
+        rest = rest_of_manifest(10)
     )
 }

@@ -2,12 +2,11 @@
 //! and nothing of it is left. This is the README's journey, on the daemon as a whole.
 
 use proctor::config::{Config, Pull};
-use proctor::domain::container::labels;
 use proctor::protocol::api::{JobAnswer, JobArguments, ScanArguments};
 use proctor::protocol::apps::{AppsAction, AppsAnswer, AppsArguments};
 use proctor::protocol::web::AppArguments;
 
-use super::docker_world::{docker, soon, until};
+use super::docker_world::{left_of, soon, until};
 use super::web_world::{attack, offline, scan, seen};
 use super::whole::World;
 
@@ -26,15 +25,6 @@ fn with_zap(config: &mut Config) {
 fn app(world: &World) -> AppArguments {
     let shop = world.copy_of("examples/shop", "shop");
     AppArguments { dockerfile: shop.to_str().map(str::to_owned), ..AppArguments::default() }
-}
-
-/// Containers and networks of this daemon.
-fn left(world: &World) -> Vec<String> {
-    let id = std::fs::read_to_string(world.config.daemon.data_dir.join("daemon-id")).unwrap();
-    let filter = format!("label={}={}", labels::DAEMON, id.trim());
-    let containers = docker(&["ps", "-a", "--filter", &filter, "--format", "{{.Names}}"]);
-    let networks = docker(&["network", "ls", "--filter", &filter, "--format", "{{.Name}}"]);
-    containers.lines().chain(networks.lines()).map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +58,7 @@ async fn the_shop_is_built_started_attacked_and_removed() {
         assert!(seen(&findings, tool, rule, path, param), "{tool} {rule} at {path} {param:?}");
     }
     assert!(!seen(&findings, "zap", "40018", "/cart", None), "the cart is clean");
-    until("nothing is left", || left(&world).is_empty()).await;
+    until("nothing is left", || left_of(&world.config.daemon.data_dir).is_empty()).await;
     world.end().await;
 }
 
@@ -105,6 +95,6 @@ async fn an_app_that_was_started_by_hand_outlives_its_scans_and_no_more() {
     let stop = AppsArguments { action: AppsAction::Stop, app: Some(app), wait_s: None };
     let stopped: AppsAnswer = client.call("apps", &stop, |_| {}).await.unwrap();
     assert!(stopped.apps.is_empty(), "{stopped:?}");
-    until("nothing is left", || left(&world).is_empty()).await;
+    until("nothing is left", || left_of(&world.config.daemon.data_dir).is_empty()).await;
     world.end().await;
 }

@@ -16,7 +16,7 @@ use proctor::domain::zap::phases::Stage;
 
 use crate::docker_world::{self, docker, stranger};
 use crate::egress_world::{Web, page as answer_of};
-use crate::zap_world::{IMAGE, World, address_of, ask_by_hand, finished, patiently, reason, settings, until};
+use crate::zap_world::{IMAGE, World, address_of, ask_by_hand, finished, reason, settings, until};
 
 /// From a ZAP that is ready to the first stage of its scan.
 const BEGIN_MAX: Duration = Duration::from_secs(5);
@@ -57,11 +57,8 @@ async fn a_scan_begins_as_soon_as_its_zap_is_ready_also_after_one_that_died() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scan_with_a_spare_begins_at_once() {
-    let mut settings = settings(&[]);
-    settings.warm = 1;
-    let world = World::of(settings).await;
+    let world = World::with_a_spare().await;
     let page = world.page("page").await;
-    patiently("a spare", world.zap.spares().wait_for(|spares| *spares == 1)).await.unwrap();
     let before = Instant::now();
     let mut scan = world.begin(&page, Phase::Baseline);
     scan.comes_to(Stage::Scope).await;

@@ -165,10 +165,7 @@ async fn two_targets_at_once_share_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spare_is_used_once_and_replaced_and_removed_at_the_end() {
-    let mut settings = settings(&[]);
-    settings.warm = 1;
-    let world = World::of(settings).await;
-    patiently("a spare", world.zap.spares().wait_for(|spares| *spares == 1)).await.unwrap();
+    let world = World::with_a_spare().await;
     let spare = world.the_zap();
     let page = world.page("page").await;
     let mut scan = world.begin(&page, Phase::Baseline);

@@ -97,6 +97,15 @@ impl World {
         Self::on(docker_world::World::boot().await, settings, rules).await
     }
 
+    /// With a ZAP that is ready and nobody's.
+    pub async fn with_a_spare() -> Self {
+        let mut settings = settings(&[]);
+        settings.warm = 1;
+        let world = Self::of(settings).await;
+        patiently("a spare", world.zap.spares().wait_for(|spares| *spares == 1)).await.unwrap();
+        world
+    }
+
     pub async fn on(base: docker_world::World, settings: Settings, rules: Rules) -> Self {
         let breakers = Breakers::default();
         let held = BreakersArguments { rules, door: breakers.clone(), journal: Journal::default() };

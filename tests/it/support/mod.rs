@@ -27,3 +27,24 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     })
     .await;
 }
+
+/// The end of a manifest, of which a test minds nothing but how long its tool may take, in seconds. The words of severities, or
+/// how it is installed, may follow.
+pub fn rest_of_manifest(wall_s: u32) -> String {
+    format!(
+        r#"[report]
+from = "stdout"
+format = "sarif"
+[exit]
+0 = "either"
+[limits]
+wall_s = {wall_s}
+output_mib = 1
+[weights]
+cpu = 1
+memory_mb = 16
+[severity]
+default = "medium"
+"#
+    )
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::support::rest_of_manifest;
 use proctor::actors::pressure::Meter;
 use proctor::actors::root::{Daemon, Surroundings};
 use proctor::cli::client::Client;
@@ -275,20 +276,8 @@ files = ["**/*.py"]
 program = "{program}"
 args = {args}
 cwd = "neutral"
-[report]
-from = "stdout"
-format = "sarif"
-[exit]
-0 = "either"
-[limits]
-wall_s = {wall_s}
-output_mib = 1
-[weights]
-cpu = 1
-memory_mb = 16
-[severity]
-default = "medium"
-"#,
+{rest}"#,
+        rest = rest_of_manifest(wall_s),
         program = program.display(),
         args = json!(args),
     )
